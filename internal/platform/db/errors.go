@@ -1,0 +1,82 @@
+package db
+
+import (
+	"context"
+	"errors"
+	"net"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"crm/internal/platform/errs"
+)
+
+// MapError turns the failures a caller can act on into errs.Error. Constraint
+// names carry the field: <table>_<field>_key and <table>_<field>_fkey.
+func MapError(err error) error {
+	if err == nil || errs.As(err) != nil {
+		return err
+	}
+	if errors.Is(err, pgx.ErrNoRows) {
+		return errs.Wrap(err, errs.NotFound, "not_found", "There is no such record, or you may not see it.")
+	}
+	var pg *pgconn.PgError
+	if !errors.As(err, &pg) {
+		return mapConnection(err)
+	}
+	switch pg.Code {
+	case "23505":
+		field := constraintField(pg, "_key")
+		e := errs.Wrap(err, errs.Conflict, "already_exists", "Another record already has this %s.", field)
+		e.Fields = []errs.FieldError{{Field: field, Code: "not_unique", Message: "Another record already has this value."}}
+		return e
+	case "23503":
+		field := constraintField(pg, "_fkey")
+		e := errs.Wrap(err, errs.Invalid, "validation_failed", "%s points to a record that does not exist.", field)
+		e.Fields = []errs.FieldError{{Field: field, Code: "unknown_reference", Message: "There is no such record."}}
+		return e
+	case "23514", "23502", "22001", "22003", "22P02", "22008", "22007":
+		field := pg.ColumnName
+		if field == "" {
+			field = constraintField(pg, "_check")
+		}
+		e := errs.Wrap(err, errs.Invalid, "validation_failed", "%s has a value that cannot be stored.", field)
+		e.Fields = []errs.FieldError{{Field: field, Code: "invalid", Message: "This value cannot be stored."}}
+		return e
+	case "57014":
+		return errs.Wrap(err, errs.Unavailable, "timeout", "That took too long. Narrow the filter and try again.")
+	case "40P01", "40001":
+		return errs.Wrap(err, errs.Conflict, "busy", "Somebody changed the same record at the same moment. Try again.")
+	case "57P01", "57P02", "57P03", "53300", "53100", "53200":
+		return unavailable(err)
+	}
+	return err
+}
+
+func mapConnection(err error) error {
+	if errors.Is(err, context.Canceled) {
+		return err
+	}
+	var netErr net.Error
+	var connErr *pgconn.ConnectError
+	if errors.As(err, &netErr) || errors.As(err, &connErr) || pgconn.SafeToRetry(err) ||
+		errors.Is(err, context.DeadlineExceeded) || errors.Is(err, net.ErrClosed) || strings.Contains(err.Error(), "unexpected EOF") {
+		return unavailable(err)
+	}
+	return err
+}
+
+func unavailable(err error) error {
+	e := errs.Wrap(err, errs.Unavailable, "database_unavailable", "The database is not answering. Try again in a few seconds.")
+	e.RetryAfter = 2 * time.Second
+	return e
+}
+
+// constraintField finds the field in a constraint name such as
+// contacts_email_key; it falls back to the whole name.
+func constraintField(pg *pgconn.PgError, suffix string) string {
+	name := strings.TrimSuffix(pg.ConstraintName, suffix)
+	return strings.TrimPrefix(name, pg.TableName+"_")
+}

@@ -1,0 +1,186 @@
+package record
+
+import (
+	"context"
+	"regexp"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"crm/internal/platform/auth"
+	"crm/internal/platform/db"
+	"crm/internal/platform/errs"
+	"crm/internal/platform/id"
+)
+
+// customTTL bounds how long another replica may miss a new custom field.
+const customTTL = 5 * time.Second
+
+// customCache keeps each tenant's custom fields; the tenant is part of the key.
+type customCache struct {
+	mu sync.Mutex
+	m  map[uuid.UUID]customEntry
+}
+
+type customEntry struct {
+	at     time.Time
+	fields map[string][]*Field // by object
+}
+
+// customTypes are the field types a custom field may have.
+var customTypes = map[string]bool{
+	"text": true, "long_text": true, "integer": true, "decimal": true, "percent": true, "boolean": true, "date": true,
+	"datetime": true, "money": true, "select": true, "list": true, "url": true, "email": true, "phone": true,
+}
+
+func (k *Kernel) customFields(ctx context.Context, object string) ([]*Field, error) {
+	a, err := auth.Must(ctx)
+	if err != nil {
+		return nil, err
+	}
+	k.custom.mu.Lock()
+	e, ok := k.custom.m[a.TenantID]
+	k.custom.mu.Unlock()
+	if ok && k.Now().Sub(e.at) < customTTL {
+		return e.fields[object], nil
+	}
+	e, err = k.loadCustom(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if _, inTx := db.InTx(ctx); !inTx { // an open transaction may see fields that never commit
+		k.custom.mu.Lock()
+		if k.custom.m == nil {
+			k.custom.m = map[uuid.UUID]customEntry{}
+		}
+		k.custom.m[a.TenantID] = e
+		k.custom.mu.Unlock()
+	}
+	return e.fields[object], nil
+}
+
+func (k *Kernel) loadCustom(ctx context.Context) (customEntry, error) {
+	e := customEntry{at: k.Now(), fields: map[string][]*Field{}}
+	q := db.Query{SQL: `select object, name, label, type, options from custom_fields where tenant_id = app_tenant() order by object, name`}
+	err := k.DB.Read(ctx, q, func(rows pgx.Rows) error {
+		for rows.Next() {
+			var object, name, label, typ string
+			var options []string
+			if err := rows.Scan(&object, &name, &label, &typ, &options); err != nil {
+				return err
+			}
+			t, ok := FieldType(typ)
+			if !ok {
+				continue
+			}
+			f := &Field{Name: name, Label: label, Column: name, Type: t, Custom: true}
+			for _, o := range options {
+				f.Options = append(f.Options, Option{Value: o, Label: humanise(o)})
+			}
+			e.fields[object] = append(e.fields[object], f)
+		}
+		return nil
+	})
+	return e, err
+}
+
+func (k *Kernel) forgetCustom(tenant uuid.UUID) {
+	k.custom.mu.Lock()
+	delete(k.custom.m, tenant)
+	k.custom.mu.Unlock()
+}
+
+// CustomField is a field a tenant adds to an object.
+type CustomField struct {
+	Object  string
+	Name    string
+	Label   string
+	Type    string
+	Options []string
+}
+
+var customName = regexp.MustCompile(`^[a-z][a-z0-9_]{0,62}$`)
+
+const maxCustomFields = 500
+
+// AddCustomFields makes fields and journals them. A field that exists with the
+// same type is left alone, so that an import can be repeated.
+func (k *Kernel) AddCustomFields(ctx context.Context, fields []CustomField) error {
+	a, _, err := auth.Require(ctx, "custom_field", auth.Create)
+	if err != nil {
+		return err
+	}
+	for _, f := range fields {
+		if err := k.checkCustom(f); err != nil {
+			return err
+		}
+	}
+	err = k.DB.Tx(ctx, func(ctx context.Context, tx pgx.Tx) error {
+		for _, f := range fields {
+			if err := k.addCustomField(ctx, tx, f); err != nil {
+				return err
+			}
+		}
+		db.AfterCommit(ctx, func() { k.forgetCustom(a.TenantID) })
+		return nil
+	})
+	k.forgetCustom(a.TenantID)
+	return err
+}
+
+func (k *Kernel) checkCustom(f CustomField) error {
+	if _, ok := k.objects[f.Object]; !ok {
+		return errs.Field("object", "unknown_object", "There is no object called %q.", f.Object)
+	}
+	if !customName.MatchString(f.Name) {
+		return errs.Field("name", "bad_name", "A field name is lower case letters, digits and _, like contract_end.")
+	}
+	if !customTypes[f.Type] {
+		return errs.Field("type", "unknown_type", "There is no field type %q.", f.Type)
+	}
+	return nil
+}
+
+func (k *Kernel) addCustomField(ctx context.Context, tx pgx.Tx, f CustomField) error {
+	a, err := auth.Must(ctx)
+	if err != nil {
+		return err
+	}
+	if f.Label == "" {
+		f.Label = humanise(f.Name)
+	}
+	fid := id.New()
+	options := f.Options
+	if options == nil {
+		options = []string{}
+	}
+	tag, err := tx.Exec(ctx, `insert into custom_fields (tenant_id, id, object, name, label, type, options, created_at)
+	  values ($1, $2, $3, $4, $5, $6, $7, $8) on conflict (tenant_id, object, name) do nothing`,
+		a.TenantID, fid, f.Object, f.Name, f.Label, f.Type, options, k.Now().UTC())
+	if err != nil || tag.RowsAffected() == 0 {
+		return err
+	}
+	_, err = k.Emit(ctx, tx, "custom_field", fid, "created", map[string]any{"object": f.Object, "name": f.Name, "type": f.Type})
+	return err
+}
+
+// CustomName turns a heading such as "Emp. var rate" into a field name.
+func CustomName(heading string) string {
+	var b strings.Builder
+	for _, r := range strings.ToLower(heading) {
+		switch {
+		case r >= 'a' && r <= 'z', r >= '0' && r <= '9':
+			b.WriteRune(r)
+		case b.Len() > 0 && !strings.HasSuffix(b.String(), "_"):
+			b.WriteByte('_')
+		}
+	}
+	s := strings.Trim(b.String(), "_")
+	if s == "" || (s[0] >= '0' && s[0] <= '9') {
+		s = "f_" + s
+	}
+	return s[:min(len(s), 63)]
+}

@@ -1,0 +1,288 @@
+package record
+
+import (
+	"context"
+	"encoding/json"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"crm/internal/platform/auth"
+	"crm/internal/platform/db"
+	"crm/internal/platform/errs"
+)
+
+type commandTag = pgconn.CommandTag
+
+// Entry is one row of the journal: what happened to a record, by whom, when and
+// through which surface. Entries are never changed.
+type Entry struct {
+	Seq       int64
+	At        time.Time
+	ActorKind string
+	ActorID   *uuid.UUID
+	ActorName string
+	Via       string
+	RequestID string
+	CauseSeq  *int64
+	Depth     int
+	BatchID   *uuid.UUID
+	Object    string
+	RecordID  uuid.UUID
+	Action    string
+	Changes   map[string][2]any // decoded JSON, numbers as json.Number
+	Data      map[string]any
+}
+
+// Type is the public name of the event, such as deal.won.
+func (e *Entry) Type() string { return e.Object + "." + e.Action }
+
+// bookkeeping fields are told by the journal row itself.
+var bookkeeping = []string{"id", "version", "created_at", "created_by", "updated_at", "updated_by"}
+
+// difference lists the changed fields as [old, new] in canonical values; custom
+// fields appear one by one.
+func difference(old, new *Record) map[string][2]any {
+	out := map[string][2]any{}
+	for i, f := range new.Def.Fields {
+		var before any
+		if old != nil {
+			before = old.Values[i]
+		}
+		after := new.Values[i]
+		if Same(before, after) || slices.Contains(bookkeeping, f.Name) {
+			continue
+		}
+		if f.Type.Name() == "custom" {
+			customDifference(before, after, out)
+			continue
+		}
+		out[f.Name] = [2]any{before, after}
+	}
+	return out
+}
+
+func customDifference(before, after any, out map[string][2]any) {
+	b, _ := before.(map[string]any)
+	a, _ := after.(map[string]any)
+	for k, v := range a {
+		if !Same(b[k], v) {
+			out["custom."+k] = [2]any{b[k], v}
+		}
+	}
+	for k, v := range b {
+		if _, kept := a[k]; !kept {
+			out["custom."+k] = [2]any{v, nil}
+		}
+	}
+}
+
+// changesJSON writes the difference; values of hidden fields are masked.
+func changesJSON(def *Definition, fields map[string][2]any) string {
+	dst := []byte{'{'}
+	for i, name := range slices.Sorted(maps.Keys(fields)) {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = appendString(dst, name)
+		dst = append(dst, ':', '[')
+		f := def.byName[name]
+		for n, v := range fields[name] {
+			if n > 0 {
+				dst = append(dst, ',')
+			}
+			dst = appendJournalValue(dst, f, v)
+		}
+		dst = append(dst, ']')
+	}
+	return string(append(dst, '}'))
+}
+
+func appendJournalValue(dst []byte, f *Field, v any) []byte {
+	switch {
+	case v == nil:
+		return append(dst, "null"...)
+	case f != nil && f.Hidden:
+		return append(dst, `"***"`...)
+	case f != nil && !f.Custom:
+		return f.Type.AppendJSON(dst, v)
+	}
+	b, _ := json.Marshal(v)
+	return append(dst, b...)
+}
+
+type journalRow struct {
+	entry   Entry
+	changes string
+	data    string
+	tenant  uuid.UUID
+}
+
+func (o *Object) journalRows(a *auth.Actor, changes []*Change, now time.Time) []journalRow {
+	rows := make([]journalRow, 0, len(changes))
+	for _, c := range changes {
+		rows = append(rows, newJournalRow(a, now, o.Def.Name, c.New.ID(), c.Action, changesJSON(c.New.Def, c.fields), c.Data))
+	}
+	return rows
+}
+
+func newJournalRow(a *auth.Actor, now time.Time, object string, id uuid.UUID, action, changes string, data map[string]any) journalRow {
+	e := Entry{At: now, ActorKind: string(a.Kind), ActorName: a.Name, Via: string(a.Via), RequestID: a.RequestID, Depth: a.Depth, Object: object, RecordID: id, Action: action}
+	if a.ID != uuid.Nil {
+		e.ActorID = &a.ID
+	}
+	if a.CauseSeq != 0 {
+		e.CauseSeq = &a.CauseSeq
+	}
+	if a.BatchID != uuid.Nil {
+		e.BatchID = &a.BatchID
+	}
+	row := journalRow{entry: e, changes: changes, tenant: a.TenantID, data: "{}"}
+	if len(data) > 0 {
+		b, _ := json.Marshal(data)
+		row.data = string(b)
+	}
+	return row
+}
+
+// queueJournal inserts the rows in order; got is told each row's seq.
+func queueJournal(b *pgx.Batch, rows []journalRow, got func(i int, seq int64)) {
+	if len(rows) == 0 {
+		return
+	}
+	in := newColumns("journal", rows[0].tenant)
+	add := func(name, typ string, value func(journalRow) any) {
+		col := make([]*string, len(rows))
+		for i, r := range rows {
+			col[i] = sqlText(value(r))
+		}
+		in.add(name, typ, col)
+	}
+	add("at", "timestamptz", func(r journalRow) any { return r.entry.At })
+	add("actor_kind", "text", func(r journalRow) any { return r.entry.ActorKind })
+	add("actor_id", "uuid", func(r journalRow) any { return deref(r.entry.ActorID) })
+	add("actor_name", "text", func(r journalRow) any { return r.entry.ActorName })
+	add("via", "text", func(r journalRow) any { return r.entry.Via })
+	add("request_id", "text", func(r journalRow) any { return r.entry.RequestID })
+	add("cause_seq", "bigint", func(r journalRow) any { return deref(r.entry.CauseSeq) })
+	add("depth", "int", func(r journalRow) any { return int64(r.entry.Depth) })
+	add("batch_id", "uuid", func(r journalRow) any { return deref(r.entry.BatchID) })
+	add("object", "text", func(r journalRow) any { return r.entry.Object })
+	add("record_id", "uuid", func(r journalRow) any { return r.entry.RecordID })
+	add("action", "text", func(r journalRow) any { return r.entry.Action })
+	add("changes", "jsonb", func(r journalRow) any { return r.changes })
+	add("data", "jsonb", func(r journalRow) any { return r.data })
+	b.Queue(in.sql("", "returning seq"), in.args...).Query(func(res pgx.Rows) error {
+		seqs, err := pgx.CollectRows(res, pgx.RowTo[int64])
+		for i, seq := range seqs {
+			got(i, seq)
+		}
+		return err
+	})
+}
+
+func deref[T any](p *T) any {
+	if p == nil {
+		return nil
+	}
+	return *p
+}
+
+// MaxDepth is how long a chain of reactions may grow before it is taken for a
+// loop and refused.
+const MaxDepth = 8
+
+// Emit writes a happening that changes no field (lead.scored, message.bounced)
+// in the transaction of ctx.
+func (k *Kernel) Emit(ctx context.Context, tx pgx.Tx, object string, id uuid.UUID, action string, data map[string]any) (int64, error) {
+	a, err := auth.Must(ctx)
+	if err != nil {
+		return 0, err
+	}
+	if a.Depth > MaxDepth {
+		return 0, errs.New(errs.Conflict, "loop", "This change is the %dth reaction in a row and was stopped as a loop.", a.Depth)
+	}
+	b := &pgx.Batch{}
+	var seq int64
+	row := newJournalRow(a, k.Now().UTC(), object, id, action, "{}", data)
+	queueJournal(b, []journalRow{row}, func(_ int, s int64) { seq = s })
+	if err := tx.SendBatch(ctx, b).Close(); err != nil {
+		return 0, err
+	}
+	n := Notice{TenantID: a.TenantID, Object: object, IDs: []uuid.UUID{id}, Action: action}
+	db.AfterCommit(ctx, func() { k.notify(n) })
+	return seq, nil
+}
+
+const entryColumns = "j.seq, j.at, j.actor_kind, j.actor_id, j.actor_name, j.via, j.request_id, j.cause_seq, j.depth, j.batch_id, j.object, j.record_id, j.action, j.changes, j.data"
+
+func scanEntry(row pgx.CollectableRow) (Entry, error) {
+	var e Entry
+	var changes, data []byte
+	err := row.Scan(&e.Seq, &e.At, &e.ActorKind, &e.ActorID, &e.ActorName, &e.Via, &e.RequestID, &e.CauseSeq, &e.Depth, &e.BatchID, &e.Object, &e.RecordID, &e.Action, &changes, &data)
+	if err != nil {
+		return e, err
+	}
+	e.At = e.At.UTC()
+	dec := json.NewDecoder(strings.NewReader(string(changes)))
+	dec.UseNumber()
+	if err := dec.Decode(&e.Changes); err != nil {
+		return e, err
+	}
+	return e, json.Unmarshal(data, &e.Data)
+}
+
+// Timeline returns what happened to a record and to the records that name it,
+// newest first, before the given seq (0 = from the newest). The caller must have
+// shown that the actor may see the record.
+func (k *Kernel) Timeline(ctx context.Context, object string, id uuid.UUID, before int64, limit int) ([]Entry, error) {
+	a, err := auth.Must(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if before == 0 {
+		before = 1<<63 - 1
+	}
+	sql := `select ` + entryColumns + ` from (
+	  (select seq, at from journal where tenant_id = $1 and object = $2 and record_id = $3 and seq < $4 order by seq desc limit $5)
+	  union
+	  (select seq, at from journal_refs where tenant_id = $1 and record_id = $3 and seq < $4 order by seq desc limit $5)
+	) s join journal j on j.tenant_id = $1 and j.seq = s.seq and j.at = s.at order by j.seq desc limit $5`
+	return k.entries(ctx, db.Query{SQL: sql, Args: []any{a.TenantID, object, id, before, limit}})
+}
+
+func (k *Kernel) entries(ctx context.Context, q db.Query) ([]Entry, error) {
+	var out []Entry
+	err := k.DB.Read(ctx, q, func(rows pgx.Rows) error {
+		var err error
+		out, err = pgx.CollectRows(rows, scanEntry)
+		return err
+	})
+	return out, err
+}
+
+// queueRefs links the new journal rows to related records. The seqs are not
+// known before the batch runs, so the rows are found by record and time.
+func (o *Object) queueRefs(b *pgx.Batch, tenant uuid.UUID, changes []*Change) {
+	if o.hooks.Refs == nil {
+		return
+	}
+	var records, refs []string
+	for _, c := range changes {
+		for _, ref := range o.hooks.Refs(c.New) {
+			records, refs = append(records, c.New.ID().String()), append(refs, ref.String())
+		}
+	}
+	if len(refs) == 0 {
+		return
+	}
+	b.Queue(`insert into journal_refs (tenant_id, record_id, seq, at)
+	  select $1, u.ref::uuid, j.seq, j.at from unnest($2::text[], $3::text[]) as u(rec, ref)
+	  join journal j on j.tenant_id = $1 and j.object = $4 and j.record_id = u.rec::uuid and j.xid = pg_current_xact_id()
+	  on conflict do nothing`, tenant, records, refs, o.Def.Name)
+}

@@ -1,0 +1,141 @@
+package record
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"crm/internal/platform/auth"
+	"crm/internal/platform/db"
+	"crm/internal/platform/errs"
+)
+
+// Kernel knows every object and is the only writer of their tables.
+type Kernel struct {
+	DB  *db.DB
+	Now func() time.Time
+	Log *slog.Logger
+
+	objects  map[string]*Object
+	byPlural map[string]*Object
+	order    []*Object
+	custom   customCache
+	watchers []func(Notice)
+}
+
+// Deps are what a Kernel needs.
+type Deps struct {
+	DB  *db.DB
+	Now func() time.Time
+	Log *slog.Logger
+}
+
+// NewKernel makes an empty kernel; contexts register their objects in it.
+func NewKernel(d Deps) *Kernel {
+	return &Kernel{
+		DB: d.DB, Now: d.Now, Log: d.Log,
+		objects: map[string]*Object{}, byPlural: map[string]*Object{},
+	}
+}
+
+// Hooks are a context's rules for one object, over records. Contexts use the
+// typed HooksFor instead. Each is called once per save with all its changes, so
+// that a hook that queries can do so once for a thousand rows.
+type Hooks struct {
+	// Before runs before anything is written: derive fields, refuse with an
+	// errs.Error. It may change New of each change.
+	Before func(ctx context.Context, tx pgx.Tx, changes []*Change) error
+	// After runs after rows and journal are written, in the same transaction.
+	After func(ctx context.Context, tx pgx.Tx, changes []*Change) error
+	// Refs lists records whose timeline should tell of this one's changes.
+	Refs func(r *Record) []uuid.UUID
+}
+
+// Object does what every object can do. It is safe for concurrent use.
+type Object struct {
+	Def   *Definition
+	k     *Kernel
+	hooks Hooks
+}
+
+func (k *Kernel) add(def *Definition, hooks Hooks) (*Object, error) {
+	if k.objects[def.Name] != nil {
+		return nil, fmt.Errorf("object %s is registered twice", def.Name)
+	}
+	if err := def.checkBindings(); err != nil {
+		return nil, fmt.Errorf("register %s: %w", def.Name, err)
+	}
+	o := &Object{Def: def, k: k, hooks: hooks}
+	k.objects[def.Name], k.byPlural[def.Plural] = o, o
+	k.order = append(k.order, o)
+	return o, nil
+}
+
+// Object finds an object by its name ("deal").
+func (k *Kernel) Object(name string) (*Object, bool) {
+	o, ok := k.objects[name]
+	return o, ok
+}
+
+// ByPlural finds an object by its path name ("deals").
+func (k *Kernel) ByPlural(name string) (*Object, bool) {
+	o, ok := k.byPlural[name]
+	return o, ok
+}
+
+// Objects lists every object in registration order.
+func (k *Kernel) Objects() []*Object { return slices.Clone(k.order) }
+
+// Definition returns the object's definition with the tenant's custom fields.
+func (k *Kernel) Definition(ctx context.Context, object string) (*Definition, error) {
+	o, ok := k.objects[object]
+	if !ok {
+		return nil, errs.New(errs.NotFound, "unknown_object", "There is no object called %q.", object)
+	}
+	custom, err := k.customFields(ctx, object)
+	if err != nil {
+		return nil, err
+	}
+	return o.Def.WithCustom(custom), nil
+}
+
+// resolver binds Definition to a context.
+func (k *Kernel) resolver(ctx context.Context) Resolver {
+	return func(object string) (*Definition, error) { return k.Definition(ctx, object) }
+}
+
+// Notice says that a committed transaction changed something; live pages, caches
+// and subscribers wake on it. It may be lost in a crash, the journal is not.
+type Notice struct {
+	TenantID uuid.UUID
+	Object   string
+	IDs      []uuid.UUID
+	Action   string
+}
+
+// Watch registers f to be called after each commit. f must return at once.
+// Registration happens at start-up only.
+func (k *Kernel) Watch(f func(Notice)) { k.watchers = append(k.watchers, f) }
+
+func (k *Kernel) notify(n Notice) {
+	for _, f := range k.watchers {
+		f(n)
+	}
+}
+
+// zone is the actor's time zone, UTC when unset or unknown.
+func zone(a *auth.Actor) *time.Location {
+	if a.TimeZone == "" || strings.EqualFold(a.TimeZone, "local") {
+		return time.UTC
+	}
+	if loc, err := time.LoadLocation(a.TimeZone); err == nil {
+		return loc
+	}
+	return time.UTC
+}

@@ -1,0 +1,179 @@
+package record
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"crm/internal/platform/errs"
+)
+
+// Patch is a set of wanted values by field name, canonical, nil = clear.
+// Custom fields stand under "custom.<name>".
+type Patch map[string]any
+
+// Source says how strictly input is read.
+type Source int
+
+const (
+	FromAPI    Source = iota // decoded JSON with exact types
+	FromText                 // form fields and CSV cells
+	FromImport               // like FromText, and history fields may be set
+)
+
+// ParseJSON reads a JSON object into a patch. Every refused field is reported;
+// unknown and read-only fields are errors, because ignoring them silently is how
+// integrations lose data.
+func (d *Definition) ParseJSON(body map[string]any) (Patch, error) {
+	var refused errs.Fields
+	p := Patch{}
+	for _, name := range slices.Sorted(maps.Keys(body)) {
+		if name == "custom" {
+			d.parseCustom(body[name], p, &refused)
+			continue
+		}
+		f, err := d.writable(name, FromAPI)
+		if err == nil {
+			var v any
+			if v, err = parseValue(f, body[name]); err == nil {
+				p[name] = v
+				continue
+			}
+		}
+		refused = append(refused, errs.As(err).Fields...)
+	}
+	return p, refused.Err()
+}
+
+func parseValue(f *Field, raw any) (any, error) {
+	if raw == nil {
+		return nil, nil
+	}
+	return f.Type.Parse(f, raw)
+}
+
+func (d *Definition) parseCustom(raw any, p Patch, refused *errs.Fields) {
+	if raw == nil {
+		raw = map[string]any{}
+	}
+	m, ok := raw.(map[string]any)
+	if !ok {
+		refused.Add("custom", "wrong_type", "custom must be an object of custom fields.")
+		return
+	}
+	for _, name := range slices.Sorted(maps.Keys(m)) {
+		f, ok := d.byName["custom."+name]
+		if !ok {
+			refused.Add("custom."+name, "unknown_field", "There is no custom field %q. Make it first, under Objects & fields.", name)
+			continue
+		}
+		v, err := parseValue(f, m[name])
+		if err != nil {
+			for _, fe := range errs.As(err).Fields {
+				refused.Add("custom."+name, fe.Code, "%s", fe.Message)
+			}
+			continue
+		}
+		p["custom."+name] = v
+	}
+}
+
+// ParseText reads form fields or CSV cells; an empty text clears the field.
+func (d *Definition) ParseText(values map[string]string, src Source, currency string) (Patch, error) {
+	var refused errs.Fields
+	p := Patch{}
+	for _, name := range slices.Sorted(maps.Keys(values)) {
+		f, err := d.writable(name, src)
+		if err == nil {
+			var v any
+			if v, err = parseText(f, values[name], currency); err == nil {
+				p[name] = v
+				continue
+			}
+		}
+		refused = append(refused, errs.As(err).Fields...)
+	}
+	return p, refused.Err()
+}
+
+func parseText(f *Field, s, currency string) (any, error) {
+	s = strings.TrimSpace(s)
+	if s == "" {
+		return nil, nil
+	}
+	if f.Type.Name() == "money" && !strings.Contains(s, " ") && currency != "" {
+		s += " " + currency
+	}
+	return f.Type.ParseText(f, s)
+}
+
+// writable finds a field input may set.
+func (d *Definition) writable(name string, src Source) (*Field, error) {
+	f, ok := d.Field(name)
+	if !ok {
+		return nil, errs.Field(name, "unknown_field", "There is no field %q on %s.", name, d.Plural)
+	}
+	if f.ReadOnly && !(src == FromImport && f.History) {
+		return nil, errs.Field(name, "read_only", "%s is set by the product and cannot be changed.", f.Label)
+	}
+	return f, nil
+}
+
+// apply writes the patch into a copy of r and returns it.
+func (p Patch) apply(r *Record) *Record {
+	out := r.Clone()
+	var custom map[string]any
+	for name, v := range p {
+		key, isCustom := strings.CutPrefix(name, "custom.")
+		if !isCustom {
+			out.Set(name, v)
+			continue
+		}
+		if custom == nil {
+			old, _ := r.Get("custom").(map[string]any)
+			custom = maps.Clone(old)
+			if custom == nil {
+				custom = map[string]any{}
+			}
+		}
+		if v == nil {
+			delete(custom, key)
+			continue
+		}
+		custom[key] = storable(r.Def.byName[name], v)
+	}
+	if custom != nil {
+		if len(custom) == 0 {
+			out.Set("custom", nil)
+		} else {
+			out.Set("custom", custom)
+		}
+	}
+	return out
+}
+
+// storable turns a canonical value into what the custom document holds, in the
+// very types a read gives back, so that comparing old and new works.
+func storable(f *Field, v any) any {
+	raw := f.Type.AppendJSON(nil, v)
+	dec := json.NewDecoder(strings.NewReader(string(raw)))
+	dec.UseNumber()
+	var out any
+	if err := dec.Decode(&out); err != nil {
+		return fmt.Sprint(v)
+	}
+	return out
+}
+
+// checkRequired lists the required fields that are empty.
+func (r *Record) checkRequired() error {
+	var refused errs.Fields
+	for i, f := range r.Def.Fields {
+		if f.Required && r.Values[i] == nil {
+			refused.Add(f.Name, "required", "%s is needed.", f.Label)
+		}
+	}
+	return refused.Err()
+}

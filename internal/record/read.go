@@ -1,0 +1,253 @@
+package record
+
+import (
+	"context"
+	"fmt"
+	"net/url"
+	"strings"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"crm/internal/platform/auth"
+	"crm/internal/platform/db"
+	"crm/internal/platform/errs"
+)
+
+// Limits of a list page.
+const (
+	DefaultLimit = 50
+	MaxLimit     = 200
+)
+
+// Query is what a list shows. The zero value is the first page of everything
+// the actor may see, newest first.
+type Query struct {
+	Limit  int
+	Cursor string
+	Sort   string
+	Filter Filter
+	Search string
+	Count  bool
+	Trash  bool // the bin instead of the living
+}
+
+// Page is one page of a list.
+type Page struct {
+	Records []*Record
+	Next    string // cursor of the next page, "" at the end
+	Count   *int64 // all matching rows, when asked for
+}
+
+// ParseFilter reads the filter parameters of a URL for this object. Names in
+// ignore are parameters of the caller's own.
+func (o *Object) ParseFilter(ctx context.Context, q url.Values, ignore ...string) (Filter, error) {
+	p, err := o.parser(ctx)
+	if err != nil {
+		return Filter{}, err
+	}
+	return p.parseURL(q, ignore)
+}
+
+// ParseFilterJSON reads a stored filter (segments, campaigns, bulk selections).
+func (o *Object) ParseFilterJSON(ctx context.Context, raw string) (Filter, error) {
+	p, err := o.parser(ctx)
+	if err != nil {
+		return Filter{}, err
+	}
+	return p.parseJSON(raw)
+}
+
+func (o *Object) parser(ctx context.Context) (*parser, error) {
+	a, err := auth.Must(ctx)
+	if err != nil {
+		return nil, err
+	}
+	def, err := o.k.Definition(ctx, o.Def.Name)
+	if err != nil {
+		return nil, err
+	}
+	return &parser{def: def, resolve: o.k.resolver(ctx), now: o.k.Now(), zone: zone(a), currency: a.Currency}, nil
+}
+
+// Get returns one record the actor may see. Records in the bin are found too,
+// so that they can be restored; Deleted tells.
+func (o *Object) Get(ctx context.Context, id uuid.UUID) (*Record, error) {
+	found, err := o.GetMany(ctx, []uuid.UUID{id})
+	if err != nil {
+		return nil, err
+	}
+	if r := found[id]; r != nil {
+		return r, nil
+	}
+	return nil, errs.Missing(strings.ToLower(o.Def.Label))
+}
+
+// GetMany returns the visible ones of ids; the others are left out.
+func (o *Object) GetMany(ctx context.Context, ids []uuid.UUID) (map[uuid.UUID]*Record, error) {
+	out := make(map[uuid.UUID]*Record, len(ids))
+	if len(ids) == 0 {
+		return out, nil
+	}
+	a, scope, err := auth.Require(ctx, o.Def.Name, auth.Read)
+	if err != nil {
+		return nil, err
+	}
+	b := &sqlBuilder{actor: a}
+	where := fmt.Sprintf("t.tenant_id = %s and t.id = ", b.arg(a.TenantID))
+	if len(ids) == 1 {
+		where += b.arg(ids[0])
+	} else {
+		where += "any(" + b.arg(ids) + ")"
+	}
+	if vis := b.visible(o.Def, scope, "t"); vis != "" {
+		where += " and " + vis
+	}
+	q := db.Query{SQL: "select " + o.Def.selectList() + " from " + o.Def.Table + " t where " + where, Args: b.args}
+	err = o.k.DB.Read(ctx, q, func(rows pgx.Rows) error {
+		for _, r := range collect(rows, o.Def) {
+			out[r.ID()] = r
+		}
+		return nil
+	})
+	return out, err
+}
+
+func collect(rows pgx.Rows, def *Definition) []*Record {
+	var out []*Record
+	buf := make([]cell, 0, len(def.columns))
+	for rows.Next() {
+		buf = cells(rows, buf)
+		out = append(out, def.scan(buf))
+	}
+	return out
+}
+
+// List returns one page of the records the actor may see.
+func (o *Object) List(ctx context.Context, q Query) (*Page, error) {
+	a, scope, err := auth.Require(ctx, o.Def.Name, auth.Read)
+	if err != nil {
+		return nil, err
+	}
+	if q.Limit == 0 {
+		q.Limit = DefaultLimit
+	}
+	if q.Limit < 1 || q.Limit > MaxLimit {
+		return nil, malformed(errs.Fields{{Field: "limit", Code: "out_of_range", Message: fmt.Sprintf("limit must be between 1 and %d.", MaxLimit)}})
+	}
+	keys, err := o.Def.parseSort(q.Sort)
+	if err != nil {
+		return nil, err
+	}
+	queries, err := o.listQueries(ctx, a, scope, q, keys)
+	if err != nil {
+		return nil, err
+	}
+	return o.readPage(ctx, a, q, keys, queries)
+}
+
+// listQueries writes the page's statement and, when asked, the count's.
+func (o *Object) listQueries(ctx context.Context, a *auth.Actor, scope auth.Scope, q Query, keys []SortKey) ([]db.Query, error) {
+	b := &sqlBuilder{actor: a, defs: o.k.resolver(ctx)}
+	where, err := o.listWhere(b, scope, q)
+	if err != nil {
+		return nil, err
+	}
+	count := db.Query{SQL: "select count(*) from " + o.Def.Table + " t where " + where, Args: append([]any(nil), b.args...)}
+	if q.Cursor != "" {
+		values, last, err := decodeCursor(q.Cursor, a.TenantID, q.Sort, keys)
+		if err != nil {
+			return nil, err
+		}
+		where += " and " + b.afterCursor(keys, values, last, "t")
+	}
+	list := db.Query{Args: b.args, SQL: fmt.Sprintf("select %s from %s t where %s order by %s limit %d",
+		o.Def.selectList(), o.Def.Table, where, orderBy(keys, "t"), q.Limit+1)}
+	if q.Count {
+		return []db.Query{list, count}, nil
+	}
+	return []db.Query{list}, nil
+}
+
+func (o *Object) listWhere(b *sqlBuilder, scope auth.Scope, q Query) (string, error) {
+	where := "t.tenant_id = " + b.arg(b.actor.TenantID)
+	if q.Trash {
+		where += " and t.deleted_at is not null"
+	} else {
+		where += " and t.deleted_at is null"
+	}
+	if vis := b.visible(o.Def, scope, "t"); vis != "" {
+		where += " and " + vis
+	}
+	filter, err := b.where(q.Filter, "t")
+	if err != nil {
+		return "", err
+	}
+	if filter != "" {
+		where += " and " + filter
+	}
+	if words := searchWords(q.Search); words != "" {
+		where += fmt.Sprintf(" and t.id in (select record_id from search_records(%s, array[%s], %d))", b.arg(words), b.arg(o.Def.Name), searchDepth)
+	}
+	return where, nil
+}
+
+func (o *Object) readPage(ctx context.Context, a *auth.Actor, q Query, keys []SortKey, queries []db.Query) (*Page, error) {
+	page := &Page{}
+	err := o.k.DB.ReadMany(ctx, queries, func(i int, rows pgx.Rows) error {
+		if i == 0 {
+			page.Records = collect(rows, o.Def)
+			return nil
+		}
+		var n int64
+		for rows.Next() {
+			if err := rows.Scan(&n); err != nil {
+				return err
+			}
+		}
+		page.Count = &n
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	if len(page.Records) > q.Limit {
+		page.Records = page.Records[:q.Limit]
+		page.Next = encodeCursor(a.TenantID, q.Sort, keys, page.Records[q.Limit-1])
+	}
+	return page, nil
+}
+
+// IDs returns up to max ids of the records a query matches, for bulk acts.
+func (o *Object) IDs(ctx context.Context, q Query, limit int) ([]uuid.UUID, error) {
+	a, scope, err := auth.Require(ctx, o.Def.Name, auth.Read)
+	if err != nil {
+		return nil, err
+	}
+	b := &sqlBuilder{actor: a, defs: o.k.resolver(ctx)}
+	where, err := o.listWhere(b, scope, q)
+	if err != nil {
+		return nil, err
+	}
+	var out []uuid.UUID
+	sql := fmt.Sprintf("select t.id from %s t where %s order by t.id limit %d", o.Def.Table, where, limit)
+	err = o.k.DB.Read(ctx, db.Query{SQL: sql, Args: b.args}, func(rows pgx.Rows) error {
+		var err error
+		out, err = pgx.CollectRows(rows, pgx.RowTo[uuid.UUID])
+		return err
+	})
+	return out, err
+}
+
+// FindBy returns the living record whose unique field has this value, or nil.
+func (o *Object) FindBy(ctx context.Context, field string, value any) (*Record, error) {
+	f, ok := o.Def.Field(field)
+	if !ok || (!f.Unique && field != "email") {
+		return nil, errs.Field(field, "not_unique_field", "%s cannot be looked up by %s.", o.Def.LabelPlural, field)
+	}
+	page, err := o.List(ctx, Query{Limit: 1, Filter: Filter{Cond: &Cond{Field: f, Op: Eq, Values: []any{value}}}})
+	if err != nil || len(page.Records) == 0 {
+		return nil, err
+	}
+	return page.Records[0], nil
+}

@@ -1,0 +1,171 @@
+package record
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"crm/internal/platform/auth"
+)
+
+// write sends rows, journal and search documents in one round trip.
+func (o *Object) write(ctx context.Context, tx pgx.Tx, a *auth.Actor, changes []*Change, now time.Time) error {
+	b := &pgx.Batch{}
+	var creates []*Record
+	for _, c := range changes {
+		if c.Old == nil {
+			creates = append(creates, c.New)
+		}
+	}
+	o.queueInserts(b, a.TenantID, creates)
+	for _, c := range changes {
+		if c.Old != nil {
+			o.queueUpdate(b, a.TenantID, c)
+		}
+	}
+	rows := o.journalRows(a, changes, now)
+	queueJournal(b, rows, func(i int, seq int64) { changes[i].Seq = seq })
+	o.queueSearch(b, a.TenantID, changes)
+	o.queueRefs(b, a.TenantID, changes)
+	return tx.SendBatch(ctx, b).Close()
+}
+
+func (o *Object) queueInserts(b *pgx.Batch, tenant uuid.UUID, records []*Record) {
+	if len(records) == 0 {
+		return
+	}
+	if len(records) == 1 {
+		o.queueInsertOne(b, tenant, records[0])
+		return
+	}
+	in := newColumns(o.Def.Table, tenant)
+	for n, f := range o.Def.Fields {
+		names, typs := f.columns(), f.Type.Columns()
+		cols := make([][]*string, len(names))
+		for _, r := range records {
+			for i, arg := range f.Type.Args(r.Values[n]) {
+				cols[i] = append(cols[i], sqlText(arg))
+			}
+		}
+		for i := range names {
+			in.add(names[i], typs[i], cols[i])
+		}
+	}
+	b.Queue(in.sql("", ""), in.args...)
+}
+
+func (o *Object) queueInsertOne(b *pgx.Batch, tenant uuid.UUID, r *Record) {
+	args := []any{tenant}
+	refs := []string{"$1"}
+	for i, f := range o.Def.Fields {
+		for _, arg := range f.Type.Args(r.Values[i]) {
+			args = append(args, arg)
+			refs = append(refs, "$"+strconv.Itoa(len(args)))
+		}
+	}
+	b.Queue(fmt.Sprintf("insert into %s (tenant_id, %s) values (%s)", o.Def.Table, strings.Join(o.Def.columns, ", "), strings.Join(refs, ", ")), args...)
+}
+
+// queueUpdate writes only the columns that changed, guarded by the version that
+// was locked.
+func (o *Object) queueUpdate(b *pgx.Batch, tenant uuid.UUID, c *Change) {
+	args := []any{tenant, c.New.ID(), c.Old.Version()}
+	var sets []string
+	for i, f := range o.Def.Fields {
+		if Same(c.Old.Values[i], c.New.Values[i]) {
+			continue
+		}
+		names := f.columns()
+		for n, arg := range f.Type.Args(c.New.Values[i]) {
+			args = append(args, arg)
+			sets = append(sets, names[n]+" = $"+strconv.Itoa(len(args)))
+		}
+	}
+	sql := fmt.Sprintf("update %s set %s where tenant_id = $1 and id = $2 and version = $3", o.Def.Table, strings.Join(sets, ", "))
+	b.Queue(sql, args...).Exec(func(ct commandTag) error {
+		if ct.RowsAffected() != 1 {
+			return errLost
+		}
+		return nil
+	})
+}
+
+// columns builds "insert … select … from unnest(…)": COPY is refused under row
+// level security, and one statement per row would cost a plan per row. Values
+// travel as texts and are cast by PostgreSQL.
+type columns struct {
+	table string
+	names []string
+	casts []string
+	args  []any
+}
+
+func newColumns(table string, tenant uuid.UUID) *columns {
+	return &columns{table: table, args: []any{tenant}}
+}
+
+func (c *columns) add(name, sqlType string, values []*string) {
+	c.args = append(c.args, values)
+	c.names = append(c.names, name)
+	c.casts = append(c.casts, sqlType)
+}
+
+func (c *columns) sql(onConflict, returning string) string {
+	var sel, arrays, aliases []string
+	for i := range c.names {
+		alias := "c" + strconv.Itoa(i)
+		aliases = append(aliases, alias)
+		arrays = append(arrays, fmt.Sprintf("$%d::text[]", i+2))
+		sel = append(sel, "u."+alias+"::"+c.casts[i])
+	}
+	return fmt.Sprintf("insert into %s (tenant_id, %s) select $1, %s from unnest(%s) with ordinality as u(%s, n) order by u.n %s %s",
+		c.table, strings.Join(c.names, ", "), strings.Join(sel, ", "), strings.Join(arrays, ", "), strings.Join(aliases, ", "), onConflict, returning)
+}
+
+// sqlText is an argument in PostgreSQL's text form; nil is null.
+func sqlText(arg any) *string {
+	var s string
+	switch v := arg.(type) {
+	case nil:
+		return nil
+	case string:
+		s = v
+	case int64:
+		s = strconv.FormatInt(v, 10)
+	case float64:
+		s = strconv.FormatFloat(v, 'g', -1, 64)
+	case bool:
+		s = strconv.FormatBool(v)
+	case time.Time:
+		s = v.UTC().Format("2006-01-02T15:04:05.999999Z")
+	case uuid.UUID:
+		s = v.String()
+	case []string:
+		s = arrayLiteral(v)
+	default:
+		b, _ := json.Marshal(v)
+		s = string(b)
+	}
+	return &s
+}
+
+func arrayLiteral(items []string) string {
+	var b strings.Builder
+	b.WriteByte('{')
+	for i, s := range items {
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		b.WriteByte('"')
+		b.WriteString(strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(s))
+		b.WriteByte('"')
+	}
+	b.WriteByte('}')
+	return b.String()
+}
