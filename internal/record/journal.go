@@ -286,3 +286,20 @@ func (o *Object) queueRefs(b *pgx.Batch, tenant uuid.UUID, changes []*Change) {
 	  join journal j on j.tenant_id = $1 and j.object = $4 and j.record_id = u.rec::uuid and j.xid = pg_current_xact_id()
 	  on conflict do nothing`, tenant, records, refs, o.Def.Name)
 }
+
+// Changes is the change feed: rows after a sequence number, oldest first. Rows of
+// transactions that may still be running are held back, so that a reader that
+// remembers the last number never misses one. The second value is where to go on.
+func (k *Kernel) Changes(ctx context.Context, after int64, object string, limit int) ([]Entry, int64, error) {
+	a, err := auth.Must(ctx)
+	if err != nil {
+		return nil, 0, err
+	}
+	entries, err := k.entries(ctx, db.Query{SQL: "select " + entryColumns + ` from journal j
+	  where j.tenant_id = $1 and j.seq > $2 and ($3 = '' or j.object = $3) and j.xid < pg_snapshot_xmin(pg_current_snapshot())
+	  order by j.seq limit $4`, Args: []any{a.TenantID, after, object, limit}})
+	if err == nil && len(entries) > 0 {
+		after = entries[len(entries)-1].Seq
+	}
+	return entries, after, err
+}

@@ -1,0 +1,49 @@
+package dbtest_test
+
+import (
+	"context"
+	"testing"
+
+	"crm/internal/platform/db/dbtest"
+	"crm/internal/platform/db/migrate"
+)
+
+func TestNewGivesMigratedDatabasesApartFromEachOther(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	a, b := dbtest.New(t), dbtest.New(t)
+	if _, err := a.Owner.Exec(ctx, "create table only_in_a (id int)"); err != nil {
+		t.Fatalf("create table: %v", err)
+	}
+	var there bool
+	if err := b.Owner.QueryRow(ctx, "select to_regclass('only_in_a') is not null").Scan(&there); err != nil || there {
+		t.Fatalf("table of one test seen by another: %v, %v", there, err)
+	}
+	for _, db := range []*dbtest.DB{a, b} {
+		if n, err := migrate.Pending(ctx, db.App); n != 0 || err != nil {
+			t.Fatalf("pending migrations seen by crm_app: %d, %v", n, err)
+		}
+	}
+}
+
+func TestPoolsAreTheRolesTheySay(t *testing.T) {
+	t.Parallel()
+	db := dbtest.New(t)
+	var app, owner string
+	if err := db.App.QueryRow(context.Background(), "select current_user").Scan(&app); err != nil {
+		t.Fatalf("ask as crm_app: %v", err)
+	}
+	if err := db.Owner.QueryRow(context.Background(), "select current_user").Scan(&owner); err != nil {
+		t.Fatalf("ask as crm_owner: %v", err)
+	}
+	if app != "crm_app" || owner != "crm_owner" {
+		t.Fatalf("roles are %s and %s", app, owner)
+	}
+}
+
+func BenchmarkNew(b *testing.B) {
+	dbtest.New(b)
+	for b.Loop() {
+		dbtest.New(b)
+	}
+}

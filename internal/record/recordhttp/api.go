@@ -1,0 +1,468 @@
+// Package recordhttp gives every object of the kernel its REST calls: list, get,
+// create, patch, delete, restore, upsert, batch, timeline, schema, and the
+// journal's calls (changes, undo, search). A custom object gets them all on the
+// day it is made. The grammar is the contract's, section 4.
+package recordhttp
+
+import (
+	"encoding/json"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/google/uuid"
+
+	"crm/internal/platform/auth"
+	"crm/internal/platform/errs"
+	"crm/internal/platform/rest"
+	"crm/internal/record"
+)
+
+// API serves the kernel's objects.
+type API struct {
+	k *record.Kernel
+}
+
+// New makes the API of a kernel.
+func New(k *record.Kernel) *API { return &API{k: k} }
+
+// Routes is the table for every registered object. ReadOnly objects (written by
+// acts only) get no write calls.
+func (a *API) Routes(readOnly ...string) []rest.Route {
+	var out []rest.Route
+	for _, o := range a.k.Objects() {
+		out = append(out, a.reads(o)...)
+		if !slices.Contains(readOnly, o.Def.Name) {
+			out = append(out, a.writes(o)...)
+		}
+	}
+	return append(out, a.journalRoutes()...)
+}
+
+func (a *API) reads(o *record.Object) []rest.Route {
+	d := o.Def
+	one, many := rest.Ref(schemaName(d)), strings.ToLower(d.LabelPlural)
+	id := map[string]string{"id": d.Name}
+	route := func(path, name, summary string, answer rest.Schema, h rest.Handler) rest.Route {
+		return rest.Route{Method: "GET", Path: "/" + d.Plural + path, Name: d.Plural + "." + name, Summary: summary, Tag: d.Plural, Object: d.Name, Action: auth.Read, Answer: answer, Handle: h}
+	}
+	list := route("", "list", "List "+many, rest.Obj(map[string]rest.Schema{"data": rest.Array(one), "next_cursor": rest.Nullable(rest.Str), "count": rest.Int}, "data", "next_cursor"), a.list(o))
+	list.Params = listParams
+	get := route("/{id}", "get", "Read one of the "+many, one, a.get(o))
+	timeline := route("/{id}/timeline", "timeline", "What happened to one of the "+many, rest.Obj(map[string]rest.Schema{"data": rest.Array(rest.Ref("Change")), "next_cursor": rest.Nullable(rest.Str)}, "data", "next_cursor"), a.timeline(o))
+	get.IDs, timeline.IDs = id, id
+	return []rest.Route{list, route("/schema", "schema", "The fields of "+many, rest.Schema{"type": "object"}, a.schema(o)), get, timeline}
+}
+
+func (a *API) writes(o *record.Object) []rest.Route {
+	d := o.Def
+	one, input := rest.Ref(schemaName(d)), rest.Ref(schemaName(d)+"Input")
+	lower := strings.ToLower(d.Label)
+	id := map[string]string{"id": d.Name}
+	route := func(method, path, name, summary string, action auth.Action) rest.Route {
+		return rest.Route{Method: method, Path: "/" + d.Plural + path, Name: d.Plural + "." + name, Summary: summary, Tag: d.Plural, Object: d.Name, Action: action, Answer: one, Body: input}
+	}
+	create := route("POST", "", "create", "Create a "+lower, auth.Create)
+	create.Status, create.Handle = 201, a.create(o)
+	patch := route("PATCH", "/{id}", "update", "Change a "+lower, auth.Update)
+	patch.IDs, patch.Handle = id, a.update(o)
+	del := route("DELETE", "/{id}", "delete", "Move a "+lower+" to the bin", auth.Delete)
+	del.IDs, del.Body, del.Answer, del.Status, del.Handle = id, nil, nil, 204, a.delete(o)
+	restore := route("POST", "/{id}/restore", "restore", "Bring a "+lower+" back from the bin", auth.Delete)
+	restore.IDs, restore.Body, restore.Handle = id, nil, a.restore(o)
+	upsert := route("PUT", "/by/{unique_field}/{value}", "upsert", "Create or change the "+lower+" with this unique value", auth.Create)
+	upsert.Handle = a.upsert(o)
+	batch := route("POST", "/batch", "batch", "Run up to 1,000 operations", auth.Read)
+	batch.Body, batch.Answer, batch.Handle = batchSchema(input), batchAnswer(one), a.batch(o)
+	return []rest.Route{create, batch, patch, del, restore, upsert}
+}
+
+func (a *API) get(o *record.Object) rest.Handler {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		id, err := rest.PathID(r, "id")
+		if err != nil {
+			return err
+		}
+		rec, err := o.Get(r.Context(), id)
+		if err != nil {
+			return err
+		}
+		if r.Header.Get("If-None-Match") == rest.ETag(rec.Version()) {
+			w.Header().Set("ETag", rest.ETag(rec.Version()))
+			w.WriteHeader(http.StatusNotModified)
+			return nil
+		}
+		return a.answer(w, r, o, 200, rec)
+	}
+}
+
+// answer writes one record with its ETag, honouring fields and expand.
+func (a *API) answer(w http.ResponseWriter, r *http.Request, o *record.Object, status int, rec *record.Record) error {
+	only, err := a.fields(r, o)
+	if err != nil {
+		return err
+	}
+	expand, err := a.expand(r, o, []*record.Record{rec})
+	if err != nil {
+		return err
+	}
+	w.Header().Set("ETag", rest.ETag(rec.Version()))
+	w.Header().Set("Cache-Control", "private, no-cache")
+	return rest.Raw(w, status, rec.AppendJSON(nil, only, expand[rec.ID()]))
+}
+
+func (a *API) create(o *record.Object) rest.Handler {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		patch, err := a.patch(r, o)
+		if err != nil {
+			return err
+		}
+		res, err := o.One(r.Context(), record.Operation{Kind: record.OpCreate, Patch: patch})
+		if err != nil {
+			return err
+		}
+		w.Header().Set("Location", "/api/v1/"+o.Def.Plural+"/"+res.Record.ID().String())
+		return a.answer(w, r, o, 201, res.Record)
+	}
+}
+
+func (a *API) patch(r *http.Request, o *record.Object) (record.Patch, error) {
+	body, err := rest.Object(r)
+	if err != nil {
+		return nil, err
+	}
+	def, err := a.k.Definition(r.Context(), o.Def.Name)
+	if err != nil {
+		return nil, err
+	}
+	return def.ParseJSON(body)
+}
+
+func (a *API) update(o *record.Object) rest.Handler {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		id, err := rest.PathID(r, "id")
+		if err != nil {
+			return err
+		}
+		version, err := rest.IfMatch(r)
+		if err != nil {
+			return err
+		}
+		patch, err := a.patch(r, o)
+		if err != nil {
+			return err
+		}
+		res, err := o.One(r.Context(), record.Operation{Kind: record.OpUpdate, ID: id, Patch: patch, IfVersion: version})
+		if err != nil {
+			return err
+		}
+		return a.answer(w, r, o, 200, res.Record)
+	}
+}
+
+func (a *API) delete(o *record.Object) rest.Handler {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		_, err := a.byID(r, o, record.OpDelete)
+		if err != nil {
+			return err
+		}
+		return rest.NoContent(w)
+	}
+}
+
+func (a *API) restore(o *record.Object) rest.Handler {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		res, err := a.byID(r, o, record.OpRestore)
+		if err != nil {
+			return err
+		}
+		return a.answer(w, r, o, 200, res.Record)
+	}
+}
+
+func (a *API) byID(r *http.Request, o *record.Object, kind record.OpKind) (record.Result, error) {
+	id, err := rest.PathID(r, "id")
+	if err != nil {
+		return record.Result{}, err
+	}
+	version, err := rest.IfMatch(r)
+	if err != nil {
+		return record.Result{}, err
+	}
+	return o.One(r.Context(), record.Operation{Kind: kind, ID: id, IfVersion: version})
+}
+
+func (a *API) upsert(o *record.Object) rest.Handler {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		body, err := rest.Object(r)
+		if err != nil {
+			return err
+		}
+		def, err := a.k.Definition(r.Context(), o.Def.Name)
+		if err != nil {
+			return err
+		}
+		field := rest.PathParam(r, "unique_field")
+		f, ok := def.Field(field)
+		if !ok || !f.Unique {
+			return errs.New(errs.Malformed, "not_unique_field", "%s cannot be matched by %q. Use a unique field such as external_id.", o.Def.LabelPlural, field)
+		}
+		body[field] = rest.PathParam(r, "value")
+		patch, err := def.ParseJSON(body)
+		if err != nil {
+			return err
+		}
+		res, err := o.One(r.Context(), record.Operation{Kind: record.OpUpsert, Key: field, Patch: patch})
+		if err != nil {
+			return err
+		}
+		if res.Created {
+			w.Header().Set("Location", "/api/v1/"+o.Def.Plural+"/"+res.Record.ID().String())
+			return a.answer(w, r, o, 201, res.Record)
+		}
+		return a.answer(w, r, o, 200, res.Record)
+	}
+}
+
+func (a *API) list(o *record.Object) rest.Handler {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		q, err := a.query(r, o)
+		if err != nil {
+			return err
+		}
+		only, err := a.fields(r, o)
+		if err != nil {
+			return err
+		}
+		page, err := o.List(r.Context(), q)
+		if err != nil {
+			return err
+		}
+		expand, err := a.expand(r, o, page.Records)
+		if err != nil {
+			return err
+		}
+		return rest.Raw(w, 200, appendPage(page, only, expand))
+	}
+}
+
+func appendPage(page *record.Page, only map[string]bool, expand map[uuid.UUID]map[string]*record.Record) []byte {
+	out := []byte(`{"data":[`)
+	for i, rec := range page.Records {
+		if i > 0 {
+			out = append(out, ',')
+		}
+		out = rec.AppendJSON(out, only, expand[rec.ID()])
+	}
+	out = append(out, `],"next_cursor":`...)
+	if page.Next == "" {
+		out = append(out, "null"...)
+	} else {
+		out = strconv.AppendQuote(out, page.Next)
+	}
+	if page.Count != nil {
+		out = append(out, `,"count":`...)
+		out = strconv.AppendInt(out, *page.Count, 10)
+	}
+	return append(out, '}')
+}
+
+var listParams = []rest.Param{
+	{Name: "limit", Description: "Rows per page, 1 to 200; 50 when absent.", Schema: rest.Schema{"type": "integer", "minimum": 1, "maximum": 200}},
+	{Name: "cursor", Description: "next_cursor of the page before.", Schema: rest.Str},
+	{Name: "sort", Description: "Fields, - for descending: -created_at,last_name.", Schema: rest.Str},
+	{Name: "fields", Description: "Only these fields, comma separated.", Schema: rest.Str},
+	{Name: "expand", Description: "Relations to embed: account,owner.", Schema: rest.Str},
+	{Name: "q", Description: "Words to search for.", Schema: rest.Str},
+	{Name: "count", Description: "exact or estimate: also count all matching rows.", Schema: rest.Schema{"type": "string", "enum": []any{"exact", "estimate"}}},
+	{Name: "filter", Description: "Nested and/or groups as JSON. Plain filters are field=value and field[op]=value.", Schema: rest.Str},
+	{Name: "trash", Description: "true lists the bin instead.", Schema: rest.Bool},
+}
+
+func (a *API) query(r *http.Request, o *record.Object) (record.Query, error) {
+	v := r.URL.Query()
+	q := record.Query{Cursor: v.Get("cursor"), Sort: v.Get("sort"), Search: v.Get("q"), Trash: v.Get("trash") == "true"}
+	if s := v.Get("limit"); s != "" {
+		n, err := strconv.Atoi(s)
+		if err != nil || n < 1 {
+			return q, errs.New(errs.Malformed, "bad_parameter", "limit must be between 1 and %d.", record.MaxLimit)
+		}
+		q.Limit = n
+	}
+	switch v.Get("count") {
+	case "":
+	case "exact", "estimate":
+		q.Count = true
+	default:
+		return q, errs.New(errs.Malformed, "bad_parameter", "count is exact or estimate.")
+	}
+	var err error
+	q.Filter, err = o.ParseFilter(r.Context(), v)
+	return q, err
+}
+
+// fields reads the fields parameter; nil means all.
+func (a *API) fields(r *http.Request, o *record.Object) (map[string]bool, error) {
+	s := r.URL.Query().Get("fields")
+	if s == "" {
+		return nil, nil
+	}
+	only := map[string]bool{"id": true}
+	for _, name := range strings.Split(s, ",") {
+		if _, ok := o.Def.Field(name); !ok {
+			return nil, errs.New(errs.Malformed, "bad_parameter", "There is no field %q on %s.", name, o.Def.Plural)
+		}
+		only[name] = true
+	}
+	return only, nil
+}
+
+// expand loads the related records asked for, one query per relation, only
+// those the caller may see.
+func (a *API) expand(r *http.Request, o *record.Object, records []*record.Record) (map[uuid.UUID]map[string]*record.Record, error) {
+	s := r.URL.Query().Get("expand")
+	if s == "" {
+		return nil, nil
+	}
+	out := map[uuid.UUID]map[string]*record.Record{}
+	for _, name := range strings.Split(s, ",") {
+		f, ok := o.Def.Field(name + "_id")
+		if !ok || f.Target == "" {
+			return nil, errs.New(errs.Malformed, "bad_parameter", "%q is not a relation of %s.", name, o.Def.Plural)
+		}
+		target, ok := a.k.Object(f.Target)
+		if !ok {
+			return nil, errs.New(errs.Malformed, "bad_parameter", "%q cannot be expanded.", name)
+		}
+		if err := a.expandOne(r, target, f, name, records, out); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+func (a *API) expandOne(r *http.Request, target *record.Object, f *record.Field, name string, records []*record.Record, out map[uuid.UUID]map[string]*record.Record) error {
+	var ids []uuid.UUID
+	for _, rec := range records {
+		if id, ok := rec.Get(f.Name).(uuid.UUID); ok && !slices.Contains(ids, id) {
+			ids = append(ids, id)
+		}
+	}
+	found, err := target.GetMany(r.Context(), ids)
+	if err != nil {
+		return err
+	}
+	for _, rec := range records {
+		id, _ := rec.Get(f.Name).(uuid.UUID)
+		if rel := found[id]; rel != nil {
+			if out[rec.ID()] == nil {
+				out[rec.ID()] = map[string]*record.Record{}
+			}
+			out[rec.ID()][name] = rel
+		}
+	}
+	return nil
+}
+
+func (a *API) schema(o *record.Object) rest.Handler {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		def, err := a.k.Definition(r.Context(), o.Def.Name)
+		if err != nil {
+			return err
+		}
+		return rest.JSON(w, 200, Describe(def))
+	}
+}
+
+type batchOp struct {
+	Op   record.OpKind   `json:"op"`
+	ID   *uuid.UUID      `json:"id"`
+	Key  string          `json:"key"`
+	Data json.RawMessage `json:"data"`
+}
+
+func (a *API) batch(o *record.Object) rest.Handler {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		var in struct {
+			Operations []batchOp `json:"operations"`
+			Atomic     bool      `json:"atomic"`
+		}
+		if err := rest.Decode(r, &in); err != nil {
+			return err
+		}
+		if len(in.Operations) == 0 || len(in.Operations) > record.MaxBatch {
+			return errs.Field("operations", "out_of_range", "Send 1 to %d operations.", record.MaxBatch)
+		}
+		def, err := a.k.Definition(r.Context(), o.Def.Name)
+		if err != nil {
+			return err
+		}
+		ops := make([]record.Operation, len(in.Operations))
+		for i, op := range in.Operations {
+			ops[i] = readOp(def, op)
+		}
+		results, err := o.Apply(r.Context(), ops, in.Atomic)
+		if err != nil {
+			return err
+		}
+		return rest.Raw(w, 200, appendResults(results))
+	}
+}
+
+// readOp turns one wire operation into a kernel one; what is wrong with it is
+// carried along and reported in its place.
+func readOp(def *record.Definition, in batchOp) record.Operation {
+	op := record.Operation{Kind: in.Op, Key: in.Key}
+	if in.ID != nil {
+		op.ID = *in.ID
+	}
+	if op.Kind == record.OpUpsert && op.Key == "" {
+		op.Key = "external_id"
+	}
+	switch op.Kind {
+	case record.OpCreate, record.OpUpdate, record.OpUpsert:
+		var body map[string]any
+		dec := json.NewDecoder(strings.NewReader(string(in.Data)))
+		dec.UseNumber()
+		if err := dec.Decode(&body); err != nil {
+			op.Err = errs.Field("data", "wrong_type", "data must be an object of fields.")
+			return op
+		}
+		op.Patch, op.Err = def.ParseJSON(body)
+	case record.OpDelete, record.OpRestore:
+	default:
+		op.Err = errs.Field("op", "unknown_operation", "op is create, update, upsert or delete.")
+	}
+	return op
+}
+
+func appendResults(results []record.Result) []byte {
+	out := []byte(`{"results":[`)
+	for i, res := range results {
+		if i > 0 {
+			out = append(out, ',')
+		}
+		if res.Err != nil {
+			e := errs.As(res.Err)
+			if e == nil {
+				e = errs.New(errs.Internal, "internal", "Something went wrong on our side.")
+			}
+			b, _ := json.Marshal(map[string]any{"status": rest.StatusOf(e), "error": map[string]any{"code": e.Code, "detail": e.Message, "errors": e.Fields}})
+			out = append(out, b...)
+			continue
+		}
+		status := 200
+		if res.Created {
+			status = 201
+		}
+		out = append(out, `{"status":`...)
+		out = strconv.AppendInt(out, int64(status), 10)
+		out = append(out, `,"id":"`...)
+		out = append(out, res.Record.ID().String()...)
+		out = append(out, `","data":`...)
+		out = res.Record.AppendJSON(out, nil, nil)
+		out = append(out, '}')
+	}
+	return append(out, "]}"...)
+}

@@ -1,0 +1,146 @@
+package recordhttp
+
+import (
+	"strings"
+
+	"crm/internal/platform/rest"
+	"crm/internal/record"
+)
+
+func schemaName(d *record.Definition) string {
+	var b strings.Builder
+	for _, part := range strings.Split(d.Name, "_") {
+		b.WriteString(strings.ToUpper(part[:1]) + part[1:])
+	}
+	return b.String()
+}
+
+// Schemas are the OpenAPI components of the definitions.
+func Schemas(defs []*record.Definition) map[string]rest.Schema {
+	out := map[string]rest.Schema{
+		"Money":   rest.Obj(map[string]rest.Schema{"amount": rest.Str, "currency": rest.Str}, "amount", "currency"),
+		"Address": rest.Obj(map[string]rest.Schema{"street": rest.Str, "city": rest.Str, "region": rest.Str, "postal_code": rest.Str, "country": rest.Str}),
+		"Change":  changeSchema,
+	}
+	for _, d := range defs {
+		out[schemaName(d)], out[schemaName(d)+"Input"] = objectSchemas(d)
+	}
+	return out
+}
+
+func objectSchemas(d *record.Definition) (answer, input rest.Schema) {
+	all, in := map[string]rest.Schema{}, map[string]rest.Schema{}
+	var required []string
+	for _, f := range d.Fields {
+		if f.Hidden {
+			continue
+		}
+		s := fieldSchema(f)
+		if f.Type.Name() == "custom" {
+			s = customSchema(d)
+		}
+		all[f.Name] = nullableUnlessFilled(f, s)
+		required = append(required, f.Name)
+		if !f.ReadOnly {
+			in[f.Name] = rest.Nullable(s)
+		}
+	}
+	inSchema := rest.Obj(in)
+	inSchema["additionalProperties"] = false
+	return rest.Obj(all, required...), inSchema
+}
+
+func nullableUnlessFilled(f *record.Field, s rest.Schema) rest.Schema {
+	switch f.Name {
+	case "id", "created_at", "updated_at", "version", "tags", "custom":
+		return s
+	}
+	return rest.Nullable(s)
+}
+
+func customSchema(d *record.Definition) rest.Schema {
+	props := map[string]rest.Schema{}
+	for _, f := range d.CustomFields() {
+		props[f.Name] = rest.Nullable(fieldSchema(f))
+	}
+	return rest.Schema{"type": "object", "properties": props}
+}
+
+func fieldSchema(f *record.Field) rest.Schema {
+	switch f.Type.Name() {
+	case "integer", "version":
+		return rest.Int
+	case "decimal", "percent":
+		return rest.Num
+	case "boolean":
+		return rest.Bool
+	case "date":
+		return rest.Schema{"type": "string", "format": "date"}
+	case "datetime":
+		return rest.Time
+	case "id", "relation", "user", "team":
+		return rest.UUID
+	case "money":
+		return rest.Ref("Money")
+	case "address":
+		return rest.Ref("Address")
+	case "list":
+		return rest.Array(rest.Str)
+	case "json":
+		return rest.Any
+	case "select":
+		if len(f.Options) > 0 {
+			var values []any
+			for _, o := range f.Options {
+				values = append(values, o.Value)
+			}
+			return rest.Schema{"type": "string", "enum": values}
+		}
+	}
+	return rest.Str
+}
+
+// FieldInfo tells a program what a field is.
+type FieldInfo struct {
+	Name     string          `json:"name"`
+	Label    string          `json:"label"`
+	Type     string          `json:"type"`
+	Required bool            `json:"required"`
+	Unique   bool            `json:"unique"`
+	ReadOnly bool            `json:"read_only"`
+	Custom   bool            `json:"custom"`
+	Target   string          `json:"target,omitempty"`
+	Options  []record.Option `json:"options,omitempty"`
+	Filters  []record.Op     `json:"filters"`
+	Sortable bool            `json:"sortable"`
+}
+
+// Describe is the answer of GET /{objects}/schema.
+func Describe(d *record.Definition) map[string]any {
+	var fields []FieldInfo
+	for _, f := range append(append([]*record.Field{}, d.Fields...), d.CustomFields()...) {
+		if f.Hidden {
+			continue
+		}
+		name := f.Name
+		if f.Custom {
+			name = "custom." + name
+		}
+		fields = append(fields, FieldInfo{name, f.Label, f.Type.Name(), f.Required, f.Unique, f.ReadOnly, f.Custom, f.Target, f.Options, f.Type.Ops(), f.Sortable()})
+	}
+	return map[string]any{"object": d.Name, "plural": d.Plural, "label": d.Label, "label_plural": d.LabelPlural, "fields": fields}
+}
+
+func batchSchema(input rest.Schema) rest.Schema {
+	return rest.Obj(map[string]rest.Schema{
+		"atomic":     rest.Bool,
+		"operations": rest.Array(rest.Obj(map[string]rest.Schema{"op": {"type": "string", "enum": []any{"create", "update", "upsert", "delete", "restore"}}, "id": rest.UUID, "key": rest.Str, "data": input}, "op")),
+	}, "operations")
+}
+
+func batchAnswer(one rest.Schema) rest.Schema {
+	return rest.Obj(map[string]rest.Schema{"results": rest.Array(rest.Obj(map[string]rest.Schema{
+		"status": rest.Int, "id": rest.UUID, "data": one,
+		"error": rest.Obj(map[string]rest.Schema{"code": rest.Str, "detail": rest.Str, "errors": rest.Nullable(rest.Array(rest.Any))}),
+	}, "status"))}, "results")
+}
