@@ -20,7 +20,7 @@ alter table tenants enable row level security;
 alter table tenants force row level security;
 create policy own_tenant on tenants to crm_app using (id = app_tenant()) with check (id = app_tenant());
 create policy owner_all on tenants to crm_owner using (true) with check (true);
-grant select, update on tenants to crm_app;
+grant select, insert, update on tenants to crm_app;
 
 create table roles (
   tenant_id uuid not null, id uuid not null, external_id text, owner_id uuid, team_id uuid, tags text[] not null default '{}',

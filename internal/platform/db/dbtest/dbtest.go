@@ -17,6 +17,7 @@ type DB struct {
 const (
 	openLimit    = 2 * time.Minute // creating a slot and its template on a busy machine
 	cleanupLimit = time.Minute
+	leakLimit    = 15 * time.Second // for goroutines of the test that are still on their way out
 )
 
 // New returns a fresh database with all migrations applied. A machine without PostgreSQL fails the test.
@@ -62,6 +63,21 @@ func pool(t testing.TB, url string, conns int32) *pgxpool.Pool {
 	if err != nil {
 		t.Fatalf("pool of the test database: %v", err)
 	}
-	t.Cleanup(p.Close)
+	t.Cleanup(func() { closePool(t, p) })
 	return p
+}
+
+// closePool does not wait for ever: Close blocks while the test still has a connection of the pool in hand.
+func closePool(t testing.TB, p *pgxpool.Pool) {
+	t.Helper()
+	closed := make(chan struct{})
+	go func() {
+		defer close(closed)
+		p.Close()
+	}()
+	select {
+	case <-closed:
+	case <-time.After(leakLimit):
+		t.Errorf("the test ended with %d database connections not given back (rows not closed, transaction not ended)", p.Stat().AcquiredConns())
+	}
 }

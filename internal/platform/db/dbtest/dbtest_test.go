@@ -41,6 +41,31 @@ func TestPoolsAreTheRolesTheySay(t *testing.T) {
 	}
 }
 
+func TestEmptyHasRolesAndExtensionsOnly(t *testing.T) {
+	t.Parallel()
+	db := dbtest.Empty(t)
+	var extensions, tables int
+	err := db.Owner.QueryRow(context.Background(), `select (select count(*) from pg_extension where extname in ('pg_trgm', 'unaccent')),
+		(select count(*) from pg_tables where schemaname = 'public')`).Scan(&extensions, &tables)
+	if err != nil || extensions != 2 || tables != 0 {
+		t.Fatalf("%d extensions, %d tables, %v", extensions, tables, err)
+	}
+}
+
+func TestManyAtOnce(t *testing.T) {
+	t.Parallel()
+	for range 8 {
+		t.Run("", func(t *testing.T) {
+			t.Parallel()
+			db := dbtest.New(t)
+			open, err := migrate.OpenTables(context.Background(), db.App)
+			if err != nil || len(open) > 0 {
+				t.Fatalf("tables open to other tenants: %v, %v", open, err)
+			}
+		})
+	}
+}
+
 func BenchmarkNew(b *testing.B) {
 	dbtest.New(b)
 	for b.Loop() {

@@ -55,7 +55,7 @@ func Start(ctx context.Context, cfg Config) (*Cluster, error) {
 	if err != nil {
 		return nil, err
 	}
-	lock, err := waitLock(ctx, c.l.lock(), c.me)
+	lock, err := waitLock(ctx, c.l, c.me)
 	if err != nil {
 		return nil, err
 	}
@@ -71,7 +71,7 @@ func Attach(ctx context.Context, cfg Config) (*Cluster, error) {
 	}
 	deadline := time.Now().Add(lockWait)
 	for {
-		lock, err := tryLock(c.l.lock(), c.me)
+		lock, err := tryLock(c.l, c.me)
 		if err != nil {
 			return nil, err
 		}
@@ -82,10 +82,10 @@ func Attach(ctx context.Context, cfg Config) (*Cluster, error) {
 			return c, nil
 		}
 		if time.Now().After(deadline) {
-			return nil, inUse(c.l.lock(), nil)
+			return nil, inUse(c.l, nil)
 		}
 		if err := pause(ctx, lockPoll); err != nil {
-			return nil, inUse(c.l.lock(), err)
+			return nil, inUse(c.l, err)
 		}
 	}
 }
@@ -112,7 +112,7 @@ func newCluster(cfg Config) (*Cluster, error) {
 func (c *Cluster) own(ctx context.Context, cfg Config, lock *parentLock) (*Cluster, error) {
 	c.lock = lock
 	if err := c.prepare(ctx, cfg); err != nil {
-		return nil, errors.Join(err, lock.release())
+		return nil, errors.Join(explain(ctx, err), lock.release())
 	}
 	starting, cancel := context.WithCancel(c.running)
 	defer cancel()
@@ -124,7 +124,7 @@ func (c *Cluster) own(ctx context.Context, cfg Config, lock *parentLock) (*Clust
 		return nil, errors.Join(explain(ctx, err), lock.release())
 	}
 	if err := c.bootstrap(ctx); err != nil {
-		return nil, errors.Join(err, c.Stop(context.WithoutCancel(ctx)))
+		return nil, errors.Join(explain(ctx, err), c.Stop(context.WithoutCancel(ctx)))
 	}
 	return c, nil
 }
@@ -140,7 +140,7 @@ func explain(ctx context.Context, err error) error {
 // prepare does everything that needs no server yet.
 func (c *Cluster) prepare(ctx context.Context, cfg Config) error {
 	var err error
-	if c.srv, err = serverAccount(c.me, c.l.data); err != nil {
+	if c.srv, err = serverAccount(c.me, c.l.keeper, c.l.data); err != nil {
 		return err
 	}
 	if err = c.l.prepareHome(c.me); err != nil {

@@ -83,7 +83,11 @@ type program struct {
 
 func startProgram(t *testing.T, dir string) program {
 	t.Helper()
-	cmd := exec.Command(os.Args[0])
+	return startCommand(t, dir, exec.Command(os.Args[0]))
+}
+
+func startCommand(t *testing.T, dir string, cmd *exec.Cmd) program {
+	t.Helper()
 	cmd.Env = append(os.Environ(), helperDir+"="+dir)
 	out, err := cmd.StdoutPipe()
 	if err != nil {

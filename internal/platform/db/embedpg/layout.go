@@ -27,6 +27,8 @@ type layout struct {
 	root string // Config.Dir
 	home string // root/postgres, ours: server configuration, entered but not written by the server
 	data string // home/data, PGDATA
+
+	keeper account // owner of root, and of what we create beside the server's own; has no name
 }
 
 // newLayout creates the data directory if need be and resolves it.
@@ -42,8 +44,12 @@ func newLayout(dir string, me account) (layout, error) {
 	if err != nil {
 		return layout{}, refusedDir(abs, me, err)
 	}
+	keeper, err := keeperOf(root, me)
+	if err != nil {
+		return layout{}, err
+	}
 	home := filepath.Join(root, "postgres")
-	return layout{root: root, home: home, data: filepath.Join(home, "data")}, nil
+	return layout{root: root, home: home, data: filepath.Join(home, "data"), keeper: keeper}, nil
 }
 
 // makePassable creates a directory that the server's user can pass through on its way to its own, without listing
@@ -90,7 +96,15 @@ func (l layout) prepareHome(me account) error {
 	if uid := statOf(info).uid; !info.IsDir() || (uid != me.uid && me.uid != 0) {
 		return foreign(l.home, uid, me)
 	}
-	return nil
+	return l.keep(l.home, me)
+}
+
+// keep gives a path we made as root to the keeper of the directory.
+func (l layout) keep(path string, me account) error {
+	if me.uid != 0 {
+		return nil
+	}
+	return os.Lchown(path, l.keeper.uid, l.keeper.gid)
 }
 
 // adoptData gives a cluster that root copied here (a restored backup, say) to the server's user.

@@ -22,10 +22,14 @@ const (
 type parentLock struct{ file *os.File }
 
 // tryLock takes the lock if it is free; (nil, nil) means somebody else has it.
-func tryLock(path string, me account) (*parentLock, error) {
+func tryLock(l layout, me account) (*parentLock, error) {
+	path := l.lock()
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|syscall.O_NOFOLLOW, 0o600)
 	if err != nil {
-		return nil, lockRefused(path, me, err)
+		return nil, lockRefused(l, me, err)
+	}
+	if err := l.keep(path, me); err != nil {
+		return nil, errors.Join(fmt.Errorf("give lock %s to its keeper: %w", path, err), f.Close())
 	}
 	err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
 	if errors.Is(err, syscall.EWOULDBLOCK) {
@@ -34,8 +38,8 @@ func tryLock(path string, me account) (*parentLock, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("lock %s: %w", path, err), f.Close())
 	}
-	l := &parentLock{file: f}
-	return l, l.sign()
+	held := &parentLock{file: f}
+	return held, held.sign()
 }
 
 // sign writes our pid for the people who read the "in use" message; nothing decides by it.
@@ -55,44 +59,46 @@ func (l *parentLock) sign() error {
 func (l *parentLock) release() error { return l.file.Close() }
 
 // waitLock polls for the lock as long as a short-lived parent may plausibly hold it.
-func waitLock(ctx context.Context, path string, me account) (*parentLock, error) {
+func waitLock(ctx context.Context, l layout, me account) (*parentLock, error) {
 	deadline := time.Now().Add(lockWait)
 	for {
-		l, err := tryLock(path, me)
-		if l != nil || err != nil {
-			return l, err
+		held, err := tryLock(l, me)
+		if held != nil || err != nil {
+			return held, err
 		}
 		if time.Now().After(deadline) {
-			return nil, inUse(path, nil)
+			return nil, inUse(l, nil)
 		}
 		if err := pause(ctx, lockPoll); err != nil {
-			return nil, inUse(path, err)
+			return nil, inUse(l, err)
 		}
 	}
 }
 
-func inUse(path string, cause error) error {
+func inUse(l layout, cause error) error {
 	holder := "another process"
-	if b, err := os.ReadFile(path); err == nil && len(b) > 0 {
+	if b, err := os.ReadFile(l.lock()); err == nil && len(b) > 0 {
 		holder = "process " + strings.TrimSpace(string(b))
 	}
 	return &Problem{Kind: ErrInUse, Cause: cause,
-		What: holder + " already runs the database of " + strings.TrimSuffix(path, "/"+lockName),
+		What: holder + " already runs the database of " + l.root,
 		Next: "stop that process first, or give this one another CRM_DATA_DIR"}
 }
 
-func lockRefused(path string, me account, err error) error {
-	if !errors.Is(err, fs.ErrPermission) {
-		return fmt.Errorf("open lock %s: %w", path, err)
+func lockRefused(l layout, me account, err error) error {
+	if errors.Is(err, syscall.ENOSPC) {
+		return diskFull(l.root, err)
 	}
-	dir := strings.TrimSuffix(path, "/"+lockName)
-	for _, p := range []string{path, dir} {
+	if !errors.Is(err, fs.ErrPermission) {
+		return fmt.Errorf("open lock %s: %w", l.lock(), err)
+	}
+	for _, p := range []string{l.lock(), l.root} {
 		if owner, exists, err := ownerOf(p); err == nil && exists && owner != me.uid {
 			return foreign(p, owner, me)
 		}
 	}
 	return &Problem{Kind: ErrOwner, Cause: err,
-		What: dir + " is not writable for " + me.name,
+		What: l.root + " is not writable for " + me.name,
 		Next: "make it writable, or set CRM_DATA_DIR to another directory"}
 }
 

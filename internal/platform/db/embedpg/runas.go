@@ -45,8 +45,9 @@ func parseAccount(u *user.User) (account, error) {
 }
 
 // serverAccount decides who the server runs as. PostgreSQL refuses root, and refuses a data directory that is not
-// its own; so root becomes the owner of existing data, else postgres, else nobody. Everybody else stays who they are.
-func serverAccount(me account, dataDir string) (account, error) {
+// its own; so root becomes the owner of existing data, else of the directory around it, else postgres, else nobody.
+// Everybody else stays who they are.
+func serverAccount(me, keeper account, dataDir string) (account, error) {
 	owner, exists, err := ownerOf(dataDir)
 	if err != nil {
 		return account{}, err
@@ -60,6 +61,11 @@ func serverAccount(me account, dataDir string) (account, error) {
 	if exists && owner != 0 {
 		return accountOf(owner)
 	}
+	if keeper.uid != 0 {
+		if a, err := accountOf(keeper.uid); err == nil {
+			return a, nil
+		}
+	}
 	for _, name := range []string{"postgres", "nobody"} {
 		if u, err := user.Lookup(name); err == nil {
 			return parseAccount(u)
@@ -68,6 +74,20 @@ func serverAccount(me account, dataDir string) (account, error) {
 	return account{}, &Problem{Kind: ErrNoUser,
 		What: "PostgreSQL does not run as root, and there is neither a user postgres nor nobody",
 		Next: "start the program as an ordinary user"}
+}
+
+// keeperOf is whom our own files in the data directory belong to. Root may work in somebody else's directory, a command now
+// and then; what it creates there goes to that user, who could not start the program any more otherwise.
+func keeperOf(root string, me account) (account, error) {
+	if me.uid != 0 {
+		return me, nil
+	}
+	info, err := os.Stat(root)
+	if err != nil {
+		return account{}, fmt.Errorf("look at %s: %w", root, err)
+	}
+	o := statOf(info)
+	return account{uid: o.uid, gid: o.gid}, nil
 }
 
 // ownerOf tells whose a path is. A path hidden behind a directory we may not enter counts as not existing: whoever

@@ -111,19 +111,32 @@ func writeSettings(l layout, socketDir string, me, srv account, unsafe bool) err
 	}
 	for name, text := range files {
 		path := filepath.Join(l.home, name)
-		if err := writeChanged(path, text); err != nil {
+		if err := l.writeChanged(path, text, me); err != nil {
 			return refusedDir(path, me, err)
 		}
 	}
 	return nil
 }
 
-// writeChanged leaves an equal file alone: truncating it on a full disk would lose it.
-func writeChanged(path, text string) error {
+// writeChanged leaves an equal file alone, and replaces another whole: a full disk loses neither, and a link in its place
+// leads root nowhere.
+func (l layout) writeChanged(path, text string, me account) error {
 	if old, err := os.ReadFile(path); err == nil && string(old) == text {
 		return nil
 	}
-	return errors.Join(os.WriteFile(path, []byte(text), 0o644), os.Chmod(path, 0o644)) // whatever the umask took away
+	f, err := os.CreateTemp(l.home, "new-*")
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteString(text)
+	err = errors.Join(err, f.Chmod(0o644), f.Close()) // the server's user must read it
+	if err == nil {
+		err = errors.Join(l.keep(f.Name(), me), os.Rename(f.Name(), path))
+	}
+	if err != nil {
+		return errors.Join(err, os.Remove(f.Name()))
+	}
+	return nil
 }
 
 func quoteSetting(v string) string {

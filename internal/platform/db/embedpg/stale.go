@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -72,7 +73,7 @@ func endOrphans(ctx context.Context, l layout) error {
 		}
 		postmaster := readPidFile(l.pidFile()).pid
 		others := step.toOthers
-		if !contains(pids, postmaster) {
+		if !slices.Contains(pids, postmaster) {
 			others = max(others, syscall.SIGQUIT) // without a postmaster nothing is left to be orderly about
 		}
 		for _, pid := range pids {
@@ -94,15 +95,6 @@ func endOrphans(ctx context.Context, l layout) error {
 			Next: "its disk may hang; check it, or restart the machine"}
 	}
 	return nil
-}
-
-func contains(pids []int, pid int) bool {
-	for _, p := range pids {
-		if p == pid {
-			return true
-		}
-	}
-	return false
 }
 
 func awaitGone(ctx context.Context, data string, limit time.Duration) error {

@@ -1,0 +1,221 @@
+package identity
+
+import (
+	"context"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"crm/internal/platform/auth"
+	"crm/internal/platform/db"
+	"crm/internal/platform/errs"
+	"crm/internal/platform/id"
+	"crm/internal/platform/secret"
+	"crm/internal/record"
+)
+
+// NewUser is what it takes to make a user who can sign in at once.
+type NewUser struct {
+	Name, Email, Password, Role, TimeZone string
+	TeamID                                *uuid.UUID
+}
+
+// CreateUser makes a user with a password. The actor needs user:create.
+func (s *Service) CreateUser(ctx context.Context, n NewUser) (*User, error) {
+	if err := checkPassword(n.Password); err != nil {
+		return nil, err
+	}
+	role, err := s.RoleByKey(ctx, n.Role)
+	if err != nil {
+		return nil, err
+	}
+	email, ok := record.NormalEmail(n.Email)
+	if !ok {
+		return nil, errs.Field("email", "not_an_email", "Enter an address like name@company.com.")
+	}
+	if n.Name == "" {
+		n.Name = email
+	}
+	hash := hashPassword(n.Password)
+	var out *User
+	err = s.db.Tx(ctx, func(ctx context.Context, tx pgx.Tx) error {
+		u := &User{Name: n.Name, Email: email, RoleID: &role.ID, State: "active", TimeZone: n.TimeZone}
+		u.TeamID = n.TeamID
+		var err error
+		if out, err = s.Users.Create(ctx, u); err != nil {
+			return err
+		}
+		return s.storePassword(ctx, tx, out.ID, hash)
+	})
+	return out, err
+}
+
+func (s *Service) storePassword(ctx context.Context, tx pgx.Tx, user uuid.UUID, hash string) error {
+	_, err := tx.Exec(ctx, `insert into user_credentials (tenant_id, user_id, password_hash, changed_at) values (app_tenant(), $1, $2, $3)
+	  on conflict on constraint user_credentials_pkey do update set password_hash = excluded.password_hash, changed_at = excluded.changed_at, failures = 0, locked_until = null`,
+		user, hash, s.now().UTC())
+	return err
+}
+
+// SetPassword gives a user a new password and ends their sessions.
+func (s *Service) SetPassword(ctx context.Context, user uuid.UUID, password string) error {
+	if err := checkPassword(password); err != nil {
+		return err
+	}
+	hash := hashPassword(password)
+	return s.db.Tx(ctx, func(ctx context.Context, tx pgx.Tx) error {
+		if _, _, err := auth.Require(ctx, "user", auth.Update); err != nil {
+			return err
+		}
+		if err := s.storePassword(ctx, tx, user, hash); err != nil {
+			return err
+		}
+		if _, err := tx.Exec(ctx, `delete from sessions where tenant_id = app_tenant() and user_id = $1`, user); err != nil {
+			return err
+		}
+		s.forgetActors(ctx)
+		_, err := s.k.Emit(ctx, tx, "user", user, "password_reset", nil)
+		return err
+	})
+}
+
+// RoleByKey finds a role such as sales_rep.
+func (s *Service) RoleByKey(ctx context.Context, key string) (*Role, error) {
+	r, err := s.Roles.FindBy(ctx, "key", key)
+	if err != nil {
+		return nil, err
+	}
+	if r == nil {
+		return nil, errs.Field("role", "unknown_role", "There is no role %q. The built-in ones are tenant_admin, sales_manager, sales_rep and system_admin.", key)
+	}
+	return record.To[Role](r), nil
+}
+
+// APIKey is a key for programs; Token is set once, when it is made.
+type APIKey struct {
+	ID         uuid.UUID  `json:"id"`
+	Name       string     `json:"name"`
+	Role       string     `json:"role"`
+	Prefix     string     `json:"prefix"`
+	CreatedAt  time.Time  `json:"created_at"`
+	LastUsedAt *time.Time `json:"last_used_at"`
+	ExpiresAt  *time.Time `json:"expires_at"`
+	RevokedAt  *time.Time `json:"revoked_at"`
+	Token      string     `json:"token,omitempty"`
+}
+
+// KeyPrefix begins every API key, so that scanners can recognise a leaked one.
+const KeyPrefix = "crm_"
+
+// CreateAPIKey makes a key with a role's rights.
+func (s *Service) CreateAPIKey(ctx context.Context, name, role string) (*APIKey, error) {
+	a, _, err := auth.Require(ctx, "api_key", auth.Create)
+	if err != nil {
+		return nil, err
+	}
+	if role == "" {
+		role = TenantAdmin
+	}
+	r, err := s.RoleByKey(ctx, role)
+	if err != nil {
+		return nil, err
+	}
+	if name == "" {
+		return nil, errs.Field("name", "required", "A key needs a name that tells what uses it.")
+	}
+	token, hash := secret.Token(KeyPrefix)
+	k := &APIKey{ID: id.New(), Name: name, Role: role, Prefix: token[:12], CreatedAt: s.now().UTC(), Token: token}
+	var by *uuid.UUID
+	if a.Kind == auth.User {
+		by = &a.ID
+	}
+	return k, s.db.Tx(ctx, func(ctx context.Context, tx pgx.Tx) error {
+		_, err := tx.Exec(ctx, `insert into api_keys (tenant_id, id, name, role_id, token_hash, prefix, created_at, created_by) values (app_tenant(), $1, $2, $3, $4, $5, $6, $7)`,
+			k.ID, k.Name, r.ID, hash, k.Prefix, k.CreatedAt, by)
+		if err != nil {
+			return err
+		}
+		_, err = s.k.Emit(ctx, tx, "api_key", k.ID, "created", map[string]any{"name": name, "role": role})
+		return err
+	})
+}
+
+// APIKeys lists the tenant's keys, newest first.
+func (s *Service) APIKeys(ctx context.Context) ([]APIKey, error) {
+	if _, _, err := auth.Require(ctx, "api_key", auth.Read); err != nil {
+		return nil, err
+	}
+	out := []APIKey{}
+	err := s.db.Read(ctx, db.Query{SQL: `select k.id, k.name, r.key, k.prefix, k.created_at, k.last_used_at, k.expires_at, k.revoked_at from api_keys k
+	  join roles r on r.tenant_id = k.tenant_id and r.id = k.role_id where k.tenant_id = app_tenant() order by k.created_at desc`}, func(rows pgx.Rows) error {
+		for rows.Next() {
+			var k APIKey
+			if err := rows.Scan(&k.ID, &k.Name, &k.Role, &k.Prefix, &k.CreatedAt, &k.LastUsedAt, &k.ExpiresAt, &k.RevokedAt); err != nil {
+				return err
+			}
+			out = append(out, k)
+		}
+		return nil
+	})
+	return out, err
+}
+
+// RevokeAPIKey ends a key for good.
+func (s *Service) RevokeAPIKey(ctx context.Context, key uuid.UUID) error {
+	if _, _, err := auth.Require(ctx, "api_key", auth.Delete); err != nil {
+		return err
+	}
+	return s.db.Tx(ctx, func(ctx context.Context, tx pgx.Tx) error {
+		tag, err := tx.Exec(ctx, `update api_keys set revoked_at = coalesce(revoked_at, $2) where tenant_id = app_tenant() and id = $1`, key, s.now().UTC())
+		if err != nil {
+			return err
+		}
+		if tag.RowsAffected() == 0 {
+			return errs.Missing("API key")
+		}
+		s.forgetActors(ctx)
+		_, err = s.k.Emit(ctx, tx, "api_key", key, "revoked", nil)
+		return err
+	})
+}
+
+// ByAPIKey finds the actor of a key, or nil.
+func (s *Service) ByAPIKey(ctx context.Context, token string) (*auth.Actor, error) {
+	hash := secret.Hash(token)
+	return s.actors.Get(ctx, uuid.Nil, "k"+string(hash), func(ctx context.Context) (*auth.Actor, error) {
+		var tenant, key, role uuid.UUID
+		var name string
+		var expires *time.Time
+		err := s.db.System(ctx, func(ctx context.Context, tx pgx.Tx) error {
+			return tx.QueryRow(ctx, `select tenant_id, key_id, name, role_id, expires_at from auth_api_key($1)`, hash).Scan(&tenant, &key, &name, &role, &expires)
+		})
+		if errs.KindOf(err) == errs.NotFound {
+			return nil, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		if expires != nil && s.now().After(*expires) {
+			return nil, nil
+		}
+		return s.keyActor(ctx, tenant, key, role, name)
+	})
+}
+
+func (s *Service) keyActor(ctx context.Context, tenant, key, role uuid.UUID, name string) (*auth.Actor, error) {
+	ctx = auth.With(ctx, auth.SystemActor(tenant))
+	r, err := s.Roles.Get(ctx, role)
+	if err != nil {
+		return nil, err
+	}
+	t, err := s.Tenant(ctx)
+	if err != nil {
+		return nil, err
+	}
+	err = s.db.Tx(ctx, func(ctx context.Context, tx pgx.Tx) error {
+		_, err := tx.Exec(ctx, `update api_keys set last_used_at = $2 where tenant_id = app_tenant() and id = $1 and (last_used_at is null or last_used_at < $2 - interval '1 minute')`, key, s.now().UTC())
+		return err
+	})
+	return &auth.Actor{Kind: auth.APIKey, TenantID: tenant, ID: key, Name: name, Role: r.Key, Grants: r.grants(), Via: auth.ViaAPI, TimeZone: t.TimeZone, Currency: t.Currency}, err
+}
