@@ -82,7 +82,9 @@ func Work[A Args](r *Registry, fn func(ctx context.Context, job *river.Job[A]) e
 // Every inserts a job periodically, by whichever process leads.
 func (r *Registry) Every(interval time.Duration, args river.JobArgs) {
 	r.periodic = append(r.periodic, river.NewPeriodicJob(river.PeriodicInterval(interval),
-		func() (river.JobArgs, *river.InsertOpts) { return args, &river.InsertOpts{UniqueOpts: river.UniqueOpts{ByArgs: true, ByPeriod: interval}} },
+		func() (river.JobArgs, *river.InsertOpts) {
+			return args, &river.InsertOpts{UniqueOpts: river.UniqueOpts{ByArgs: true, ByPeriod: interval}}
+		},
 		&river.PeriodicJobOpts{RunOnStart: true}))
 }
 

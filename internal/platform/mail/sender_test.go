@@ -241,7 +241,7 @@ func TestResetWithinTheBodyIsTemporary(t *testing.T) {
 	sink := smtptest.Start(t)
 	sink.Script(smtptest.Rule{At: smtptest.AtBody, Reset: true})
 	sender := newSender(t, settings(t, sink))
-	_, err := sender.Send(t.Context(), "a@crm.test", "r@example.test", []byte(wire+strings.Repeat("0123456789abcdef\r\n", 4<<20)))
+	_, err := sender.Send(t.Context(), "a@crm.test", "r@example.test", []byte(wire+strings.Repeat("0123456789abcdef\r\n", 1<<20)))
 	if failed := wantClass(t, err, mail.Temporary); failed.Step != mail.StepBody {
 		t.Errorf("step %s", failed.Step)
 	}

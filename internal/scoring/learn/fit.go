@@ -25,7 +25,6 @@ const (
 type fitter struct {
 	table    *Table
 	columns  []int // usable columns
-	linear   []int // columns the trees must not see
 	seed     uint64
 	progress func(trees int)
 }
@@ -58,11 +57,6 @@ func (f *fitter) fit(ctx context.Context, rows []int32, treeShare float64) (*Mod
 func (f *fitter) fitForest(ctx context.Context, e *encoder, rows []int32) (*gbdt.Forest, error) {
 	data := &gbdt.Data{Labels: pick(f.table.Labels, rows), Features: make([]gbdt.Feature, len(e.layout.Fields))}
 	for i := range data.Features {
-		if slices.Contains(f.linear, f.columns[i]) {
-			// One level for all rows: nothing to split.
-			data.Features[i] = gbdt.Feature{Offset: e.layout.Fields[i].Offset, Levels: 1, Bins: make([]uint8, len(rows))}
-			continue
-		}
 		data.Features[i] = e.feature(i, rows)
 	}
 	fit, valid := draw(span(0, len(rows)), stopShare, f.seed)

@@ -10,22 +10,12 @@ const (
 	leastInSlice = 10
 )
 
-// ClockPolicy says what to do with fields that are nearly a function of time.
-type ClockPolicy int
-
-// DropClocks leaves clocks out. LinearClocks gives them to the ridge only, which extrapolates where trees cannot.
-// KeepClocks treats them like any other field; it is meant for measuring what they do.
-const (
-	DropClocks ClockPolicy = iota
-	LinearClocks
-	KeepClocks
-)
-
 // Options steer training; the zero value is what the product uses.
 type Options struct {
 	// Refuse names fields that must not be used, such as those filled in after the outcome.
 	Refuse []string
-	Clocks ClockPolicy
+	// KeepClocks uses fields that are nearly a function of time; it is meant for measuring what they do.
+	KeepClocks bool
 	// Exchangeable says that the order of rows means nothing: slices are drawn at random instead of being the latest,
 	// every row is in the window and no field can be a clock. Only for data without time.
 	Exchangeable bool

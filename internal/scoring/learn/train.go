@@ -119,9 +119,6 @@ func (p *training) learn(ctx context.Context, rows []int32) (*Model, error) {
 		return nil, fmt.Errorf("train model: no field is left to learn from; %d were left out", len(p.guard.dropped))
 	}
 	p.fitter = &fitter{table: p.table, columns: p.guard.columns, seed: p.opts.Seed}
-	if p.opts.Clocks == LinearClocks {
-		p.fitter.linear = p.guard.clocks
-	}
 	older, latest := p.split(rows)
 	slope, err := p.choose(ctx, older, latest)
 	if err != nil {

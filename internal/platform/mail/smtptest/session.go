@@ -44,20 +44,19 @@ func (c *session) Mail(from string, _ *smtp.MailOptions) error {
 		return &smtp.SMTPError{Code: 530, EnhancedCode: smtp.EnhancedCode{5, 7, 0}, Message: "Authentication required"}
 	}
 	c.from = from
-	_, err := c.play(AtMail)
-	return err
+	return c.play(AtMail)
 }
 
 func (c *session) Rcpt(to string, _ *smtp.RcptOptions) error {
-	_, err := c.play(AtRcpt, to)
-	if err == nil {
-		c.rcpt = append(c.rcpt, to)
+	if err := c.play(AtRcpt, to); err != nil {
+		return err
 	}
-	return err
+	c.rcpt = append(c.rcpt, to)
+	return nil
 }
 
 func (c *session) Data(r io.Reader) error {
-	if _, err := c.play(AtBody, c.rcpt...); err != nil {
+	if err := c.play(AtBody, c.rcpt...); err != nil {
 		return err
 	}
 	raw, err := io.ReadAll(r)
@@ -81,12 +80,12 @@ func (c *session) Data(r io.Reader) error {
 }
 
 // play runs the rule for a moment, if there is one.
-func (c *session) play(at Point, rcpts ...string) (bool, error) {
+func (c *session) play(at Point, rcpts ...string) error {
 	rule, release, ok := c.sink.match(at, rcpts...)
 	if !ok {
-		return false, nil
+		return nil
 	}
-	return true, c.act(rule, release)
+	return c.act(rule, release)
 }
 
 func (c *session) act(rule Rule, release chan struct{}) error {

@@ -1,0 +1,40 @@
+package app
+
+import (
+	"net/http"
+
+	"github.com/go-chi/chi/v5"
+
+	"crm/internal/identity/identityhttp"
+	"crm/internal/platform/observe"
+	"crm/internal/platform/rest"
+	"crm/internal/record/recordhttp"
+)
+
+// Version is the program's version, shown by crm version and in the API.
+const Version = "0.1.0"
+
+// API is the table of every REST route; OpenAPI and the generated tests read it.
+func (a *App) API() *rest.API {
+	api := &rest.API{}
+	api.Add(recordhttp.New(a.Kernel).Routes()...)
+	api.Add(identityhttp.NewAPI(a.Identity).Routes()...)
+	return api
+}
+
+// Handler is everything the public listener answers.
+func (a *App) Handler() http.Handler {
+	r := chi.NewRouter()
+	r.Use(a.requestID, a.recoverPanics, a.observeRequests)
+	r.Get("/healthz", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("ok\n")) })
+	r.Get("/readyz", observe.Ready(a.checks()))
+	api := a.API()
+	r.Get("/api/openapi.json", a.openAPI(api))
+	r.Route("/api/v1", func(r chi.Router) {
+		r.Use(apiHeaders, a.authenticateAPI, rest.Idempotent(a.db, a.now))
+		api.Mount(r)
+	})
+	guard := http.NewCrossOriginProtection()
+	guard.AddInsecureBypassPattern("/api/v1/")
+	return guard.Handler(r)
+}

@@ -1,0 +1,157 @@
+package rest
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"crm/internal/platform/auth"
+	"crm/internal/platform/db"
+	"crm/internal/platform/errs"
+)
+
+// Idempotent makes a keyed request happen once: same key and same request give
+// the first answer byte for byte for 24 hours, another payload is 422, a first
+// request still running is 409.
+//
+// The whole request runs inside one transaction together with the key's row, so
+// a crash keeps both or neither. A refused request (4xx, 5xx) rolls both back and
+// may be tried again with the same key.
+func Idempotent(d *db.DB, now func() time.Time) func(http.Handler) http.Handler {
+	return func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			key := r.Header.Get("Idempotency-Key")
+			if key == "" || r.Method == http.MethodGet || r.Method == http.MethodHead || auth.From(r.Context()) == nil {
+				next.ServeHTTP(w, r)
+				return
+			}
+			if err := once(w, r, next, d, now, key); err != nil {
+				Problem(w, r, err)
+			}
+		})
+	}
+}
+
+// errRefused rolls back a request that was answered with an error.
+var errRefused = errors.New("refused")
+
+const keyLife = 24 * time.Hour
+
+type storedAnswer struct {
+	Status int
+	Header http.Header
+	Body   []byte
+}
+
+func once(w http.ResponseWriter, r *http.Request, next http.Handler, d *db.DB, now func() time.Time, key string) error {
+	if len(key) > 255 {
+		return errs.New(errs.Malformed, "bad_idempotency_key", "Idempotency-Key may have at most 255 characters.")
+	}
+	raw, err := io.ReadAll(http.MaxBytesReader(nil, r.Body, MaxBody))
+	if err != nil {
+		return errs.New(errs.TooLarge, "body_too_large", "The body of a keyed request may have at most 1 MiB.")
+	}
+	fingerprint := sha256.Sum256([]byte(r.Method + "\n" + r.URL.RequestURI() + "\n" + string(raw)))
+	rec := &recorder{header: http.Header{}, status: http.StatusOK}
+	var replay *storedAnswer
+	err = d.Tx(r.Context(), func(ctx context.Context, tx pgx.Tx) error {
+		rec.reset()
+		var err error
+		if replay, err = claim(ctx, tx, key, fingerprint[:], now()); err != nil || replay != nil {
+			return err
+		}
+		req := r.WithContext(ctx)
+		req.Body = io.NopCloser(bytes.NewReader(raw))
+		next.ServeHTTP(rec, req)
+		if rec.status >= 400 {
+			return errRefused
+		}
+		return finish(ctx, tx, key, rec)
+	})
+	if err != nil && !errors.Is(err, errRefused) {
+		return err
+	}
+	if replay != nil {
+		rec = &recorder{header: replay.Header, status: replay.Status}
+		rec.body.Write(replay.Body)
+		rec.header.Set("Idempotency-Replayed", "true")
+	}
+	rec.send(w)
+	return nil
+}
+
+// claim takes the key, or returns the stored answer of the same request.
+func claim(ctx context.Context, tx pgx.Tx, key string, fingerprint []byte, now time.Time) (*storedAnswer, error) {
+	a, err := auth.Must(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var free bool
+	err = tx.QueryRow(ctx, `select pg_try_advisory_xact_lock(hashtextextended($1 || $2 || $3, 7))`, a.TenantID.String(), a.ID.String(), key).Scan(&free)
+	if err != nil {
+		return nil, err
+	}
+	if !free {
+		return nil, errs.New(errs.Conflict, "request_in_progress", "The first request with this Idempotency-Key is still running. Ask again in a moment.")
+	}
+	var print []byte
+	var status int
+	var header, body []byte
+	err = tx.QueryRow(ctx, `select fingerprint, status, headers, body from idempotency_keys
+	  where tenant_id = app_tenant() and principal = $1 and key = $2 and created_at > $3`, a.ID, key, now.Add(-keyLife)).Scan(&print, &status, &header, &body)
+	if errors.Is(err, pgx.ErrNoRows) {
+		_, err = tx.Exec(ctx, `insert into idempotency_keys (tenant_id, principal, key, fingerprint, state, created_at) values (app_tenant(), $1, $2, $3, 'running', $4)
+		  on conflict on constraint idempotency_keys_pkey do update set fingerprint = excluded.fingerprint, state = 'running', created_at = excluded.created_at`,
+			a.ID, key, fingerprint, now.UTC())
+		return nil, err
+	}
+	if err != nil {
+		return nil, err
+	}
+	if !bytes.Equal(print, fingerprint) {
+		return nil, errs.New(errs.Invalid, "idempotency_key_reused", "This Idempotency-Key was used for another request. Use a new key.")
+	}
+	out := &storedAnswer{Status: status, Body: body}
+	return out, json.Unmarshal(header, &out.Header)
+}
+
+func finish(ctx context.Context, tx pgx.Tx, key string, rec *recorder) error {
+	header, err := json.Marshal(rec.header)
+	if err != nil {
+		return err
+	}
+	_, err = tx.Exec(ctx, `update idempotency_keys set state = 'done', status = $3, headers = $4, body = $5
+	  where tenant_id = app_tenant() and principal = $1 and key = $2`, auth.From(ctx).ID, key, rec.status, header, rec.body.Bytes())
+	return err
+}
+
+// recorder keeps an answer until its transaction has committed.
+type recorder struct {
+	header http.Header
+	status int
+	body   bytes.Buffer
+}
+
+func (r *recorder) Header() http.Header         { return r.header }
+func (r *recorder) WriteHeader(status int)      { r.status = status }
+func (r *recorder) Write(b []byte) (int, error) { return r.body.Write(b) }
+
+func (r *recorder) reset() {
+	r.header, r.status = http.Header{}, http.StatusOK
+	r.body.Reset()
+}
+
+func (r *recorder) send(w http.ResponseWriter) {
+	for k, v := range r.header {
+		w.Header()[k] = v
+	}
+	w.WriteHeader(r.status)
+	_, _ = w.Write(r.body.Bytes())
+}

@@ -1,0 +1,22 @@
+// The few words script says by itself.
+export const words = {
+  offline: "No connection. Nothing was changed; what you typed is still here.",
+  failed: "That did not work and nothing was changed. Try again in a moment.",
+  movedTo: (card, column, place, of) => `${card}: ${column}, place ${place} of ${of}`,
+  lifted: (card) => `Lifted ${card}. Arrow keys move it, Space drops it, Escape puts it back.`,
+  dropped: (card, column) => `${card} dropped in ${column}`,
+  putBack: (card) => `${card} is back where it was`,
+  results: (n) => (n === 1 ? "1 result" : `${n} results`),
+  none: "Nothing found. Try fewer letters.",
+  goTo: "Go to",
+  onPage: "On this page",
+  show: "Show",
+  hide: "Hide",
+  copy: "Copy",
+  copied: "Copied",
+  close: "Close",
+  search: "Type to search",
+  noMatch: "No match",
+  create: (text) => `Create “${text}”`,
+  selected: (n) => `${n} selected`,
+};
