@@ -26,7 +26,7 @@ create table roles (
   tenant_id uuid not null, id uuid not null, external_id text, owner_id uuid, team_id uuid, tags text[] not null default '{}',
   custom jsonb not null default '{}', created_at timestamptz not null, created_by uuid, updated_at timestamptz not null, updated_by uuid,
   deleted_at timestamptz, version bigint not null default 1,
-  key text not null, name text not null, description text, built_in boolean not null default false, grants jsonb not null default '{}',
+  key text not null, name text not null, description text, built_in boolean not null default false, grants jsonb,
   constraint roles_pkey primary key (tenant_id, id)
 );
 comment on table roles is 'What a role may do: grants map object:action to none, own, team or all.';
@@ -63,6 +63,12 @@ create unique index users_email_key on users (tenant_id, email) where deleted_at
 create unique index users_external_id_key on users (tenant_id, external_id) where deleted_at is null and external_id is not null;
 create index users_team_id_idx on users (tenant_id, team_id);
 select app_protect_tenant_table('users');
+
+alter table roles add constraint roles_owner_id_fkey foreign key (tenant_id, owner_id) references users (tenant_id, id);
+alter table roles add constraint roles_team_id_fkey foreign key (tenant_id, team_id) references teams (tenant_id, id);
+alter table teams add constraint teams_owner_id_fkey foreign key (tenant_id, owner_id) references users (tenant_id, id);
+alter table teams add constraint teams_team_id_fkey foreign key (tenant_id, team_id) references teams (tenant_id, id);
+alter table users add constraint users_owner_id_fkey foreign key (tenant_id, owner_id) references users (tenant_id, id);
 
 create table user_credentials (
   tenant_id     uuid not null,
@@ -156,6 +162,8 @@ drop function auth_session(bytea);
 drop table api_keys;
 drop table sessions;
 drop table user_credentials;
+alter table roles drop constraint roles_owner_id_fkey, drop constraint roles_team_id_fkey;
+alter table teams drop constraint teams_owner_id_fkey;
 drop table users;
 drop table teams;
 drop table roles;

@@ -97,21 +97,7 @@ func (a *App) watchCluster(ctx context.Context) error {
 
 // startBackground starts what runs beside requests and jobs.
 func (a *App) startBackground(ctx context.Context, g *errgroup.Group, role Role) {
-	g.Go(func() error { return a.keepPartitions(ctx) })
-}
-
-// keepPartitions makes the journal's partitions of the coming months.
-func (a *App) keepPartitions(ctx context.Context) error {
-	tick := time.NewTicker(12 * time.Hour)
-	defer tick.Stop()
-	for {
-		if _, err := a.db.Pool().Exec(ctx, `select journal_add_partitions(3)`); err != nil && ctx.Err() == nil {
-			a.Log.WarnContext(ctx, "make journal partitions", "error", err)
-		}
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-tick.C:
-		}
+	if role != RoleWeb {
+		g.Go(func() error { return a.Kernel.RunSubscribers(ctx, a.Identity.TenantIDs) })
 	}
 }

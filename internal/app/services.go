@@ -20,6 +20,7 @@ func (a *App) build(works bool) error {
 	if a.Identity, err = identity.New(identity.Deps{Kernel: a.Kernel, Shared: a.shared, Now: a.now, Log: a.Log}); err != nil {
 		return fmt.Errorf("build identity: %w", err)
 	}
+	a.registerJobs()
 	if a.Jobs, err = jobs.New(a.registry, jobs.Options{Pool: a.db.Pool(), Log: a.Log, Works: works}); err != nil {
 		return err
 	}

@@ -214,7 +214,7 @@ func (s *Service) keyActor(ctx context.Context, tenant, key, role uuid.UUID, nam
 		return nil, err
 	}
 	err = s.db.Tx(ctx, func(ctx context.Context, tx pgx.Tx) error {
-		_, err := tx.Exec(ctx, `update api_keys set last_used_at = $2 where tenant_id = app_tenant() and id = $1 and (last_used_at is null or last_used_at < $2 - interval '1 minute')`, key, s.now().UTC())
+		_, err := tx.Exec(ctx, `update api_keys set last_used_at = $2 where tenant_id = app_tenant() and id = $1 and (last_used_at is null or last_used_at < $2::timestamptz - interval '1 minute')`, key, s.now().UTC())
 		return err
 	})
 	return &auth.Actor{Kind: auth.APIKey, TenantID: tenant, ID: key, Name: name, Role: r.Key, Grants: r.grants(), Via: auth.ViaAPI, TimeZone: t.TimeZone, Currency: t.Currency}, err

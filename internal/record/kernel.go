@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/google/uuid"
@@ -22,11 +23,13 @@ type Kernel struct {
 	Now func() time.Time
 	Log *slog.Logger
 
-	objects  map[string]*Object
-	byPlural map[string]*Object
-	order    []*Object
-	custom   customCache
-	watchers []func(Notice)
+	objects     map[string]*Object
+	byPlural    map[string]*Object
+	order       []*Object
+	custom      customCache
+	watchMu     sync.RWMutex
+	watchers    []func(Notice)
+	subscribers []Subscriber
 }
 
 // Deps are what a Kernel needs.
@@ -120,10 +123,15 @@ type Notice struct {
 }
 
 // Watch registers f to be called after each commit. f must return at once.
-// Registration happens at start-up only.
-func (k *Kernel) Watch(f func(Notice)) { k.watchers = append(k.watchers, f) }
+func (k *Kernel) Watch(f func(Notice)) {
+	k.watchMu.Lock()
+	defer k.watchMu.Unlock()
+	k.watchers = append(k.watchers, f)
+}
 
 func (k *Kernel) notify(n Notice) {
+	k.watchMu.RLock()
+	defer k.watchMu.RUnlock()
 	for _, f := range k.watchers {
 		f(n)
 	}

@@ -4,6 +4,7 @@ package ui
 // missing translation is a compile error. Everything else on a page comes in with
 // the view structs, already in the reader's language.
 type words struct {
+	Score string
 	Home             string
 	Inbox            string
 	Tasks            string
@@ -162,6 +163,7 @@ type words struct {
 
 // Words are the English words of the components. Read only.
 var Words = words{
+	Score: "Score",
 	Home:             "Home",
 	Inbox:            "Lead inbox",
 	Tasks:            "Tasks",

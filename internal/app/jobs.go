@@ -1,0 +1,29 @@
+package app
+
+import (
+	"context"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/riverqueue/river"
+
+	"crm/internal/platform/jobs"
+)
+
+// upkeep is the installation's own housekeeping, for all tenants.
+type upkeep struct{}
+
+func (upkeep) Kind() string      { return "app.upkeep" }
+func (upkeep) Tenant() uuid.UUID { return uuid.Nil }
+
+// registerJobs adds what the contexts can work, and the periodic table.
+func (a *App) registerJobs() {
+	jobs.Work(a.registry, func(ctx context.Context, _ *river.Job[upkeep]) error { return a.upkeep(ctx) })
+	a.registry.Every(12*time.Hour, upkeep{})
+}
+
+// upkeep makes the journal's partitions of the coming months.
+func (a *App) upkeep(ctx context.Context) error {
+	_, err := a.db.Pool().Exec(ctx, `select journal_add_partitions(3)`)
+	return err
+}

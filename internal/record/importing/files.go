@@ -1,0 +1,77 @@
+package importing
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+)
+
+// Files keeps uploads until they are worked off. Names are slash-separated and
+// made by this package, never taken from a request.
+type Files interface {
+	Create(ctx context.Context, name string) (io.WriteCloser, error)
+	Open(ctx context.Context, name string) (io.ReadSeekCloser, error)
+	// Remove of an absent file is no error.
+	Remove(ctx context.Context, name string) error
+}
+
+// Dir is Files in a local directory; nothing outside of it can be reached, not
+// even over a symbolic link.
+type Dir struct {
+	root *os.Root
+}
+
+// OpenDir makes the directory if needed and opens it.
+func OpenDir(dir string) (*Dir, error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("make the directory for imports: %w", err)
+	}
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return nil, fmt.Errorf("open the directory for imports: %w", err)
+	}
+	return &Dir{root: root}, nil
+}
+
+// Close releases the directory.
+func (d *Dir) Close() error { return d.root.Close() }
+
+// Create makes the file anew and its folder with it.
+func (d *Dir) Create(_ context.Context, name string) (io.WriteCloser, error) {
+	if err := d.root.MkdirAll(path.Dir(name), 0o700); err != nil {
+		return nil, fmt.Errorf("make a folder for the import: %w", err)
+	}
+	f, err := d.root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("create the file of the import: %w", err)
+	}
+	return synced{f}, nil
+}
+
+// synced reaches the disk before Close returns: the import's row is committed
+// after it, and must never tell of a file that a power cut took away.
+type synced struct{ *os.File }
+
+func (s synced) Close() error { return errors.Join(s.Sync(), s.File.Close()) }
+
+// Open opens the file for reading.
+func (d *Dir) Open(_ context.Context, name string) (io.ReadSeekCloser, error) {
+	f, err := d.root.Open(name)
+	if err != nil {
+		return nil, fmt.Errorf("open the file of the import: %w", err)
+	}
+	return f, nil
+}
+
+// Remove deletes the file.
+func (d *Dir) Remove(_ context.Context, name string) error {
+	err := d.root.Remove(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
+}
