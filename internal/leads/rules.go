@@ -34,7 +34,7 @@ func prepare(old, lead *Lead, o origin) error {
 		return nil
 	}
 	if lead.Status == "" {
-		lead.Status = New
+		lead.Status = StatusNew
 	}
 	if err := identify(old, lead, o); err != nil {
 		return err
@@ -69,13 +69,13 @@ func enterStatus(old, lead *Lead, o origin) error {
 		if err := mayEnter(old, lead, o); err != nil {
 			return err
 		}
-		if was == New && lead.FirstResponseAt == nil {
+		if was == StatusNew && lead.FirstResponseAt == nil {
 			lead.FirstResponseAt = &o.now
 		}
-		if was == Disqualified {
+		if was == StatusDisqualified {
 			lead.DisqualifyReason = ""
 		}
-		if was == Converted {
+		if was == StatusConverted {
 			lead.ConvertedAt = nil
 		}
 	}
@@ -83,10 +83,10 @@ func enterStatus(old, lead *Lead, o origin) error {
 }
 
 func mayEnter(old, lead *Lead, o origin) error {
-	if lead.Status == Converted && o.act != actConverted && !o.imported {
+	if lead.Status == StatusConverted && o.act != actConverted && !o.imported {
 		return errs.Field("status", "use_convert", "A lead becomes converted by the act itself; use convert (POST /leads/{id}/convert).")
 	}
-	if old != nil && old.Status == Converted && old.hasRecords() {
+	if old != nil && old.Status == StatusConverted && old.hasRecords() {
 		return errs.Field("status", "use_unconvert", "This lead was converted; use unconvert (POST /leads/{id}/unconvert) to take that back.")
 	}
 	return nil
@@ -95,14 +95,14 @@ func mayEnter(old, lead *Lead, o origin) error {
 // needReason asks why a lead is given up, when that happens or the reason is
 // taken away.
 func needReason(old, lead *Lead, o origin) error {
-	if lead.Status != Disqualified || lead.DisqualifyReason != "" {
+	if lead.Status != StatusDisqualified || lead.DisqualifyReason != "" {
 		return nil
 	}
 	if o.imported {
 		lead.DisqualifyReason = reasonImported
 		return nil
 	}
-	if old != nil && old.Status == Disqualified && old.DisqualifyReason == "" {
+	if old != nil && old.Status == StatusDisqualified && old.DisqualifyReason == "" {
 		return nil
 	}
 	return errs.Field("disqualify_reason", "required", "Say why this lead is not a fit, so that the reasons can be counted.")

@@ -28,19 +28,19 @@ func StatusOf(word string) (string, bool) {
 }
 
 var statusWords = map[string]string{
-	"yes": Converted, "y": Converted, "true": Converted, "1": Converted, "won": Converted, "converted": Converted, "closed won": Converted,
-	"closed converted": Converted, "customer": Converted, "open deal": Converted, "subscribed": Converted,
+	"yes": StatusConverted, "y": StatusConverted, "true": StatusConverted, "1": StatusConverted, "won": StatusConverted, "converted": StatusConverted, "closed won": StatusConverted,
+	"closed converted": StatusConverted, "customer": StatusConverted, "open deal": StatusConverted, "subscribed": StatusConverted,
 
-	"no": Disqualified, "n": Disqualified, "false": Disqualified, "0": Disqualified, "lost": Disqualified, "dead": Disqualified,
-	"disqualified": Disqualified, "unqualified": Disqualified, "not qualified": Disqualified, "closed lost": Disqualified,
-	"closed not converted": Disqualified, "junk": Disqualified, "rejected": Disqualified, "not a fit": Disqualified,
+	"no": StatusDisqualified, "n": StatusDisqualified, "false": StatusDisqualified, "0": StatusDisqualified, "lost": StatusDisqualified, "dead": StatusDisqualified,
+	"disqualified": StatusDisqualified, "unqualified": StatusDisqualified, "not qualified": StatusDisqualified, "closed lost": StatusDisqualified,
+	"closed not converted": StatusDisqualified, "junk": StatusDisqualified, "rejected": StatusDisqualified, "not a fit": StatusDisqualified,
 
-	"new": New, "open": New, "open not contacted": New, "assigned": New, "not contacted": New, "unread": New,
+	"new": StatusNew, "open": StatusNew, "open not contacted": StatusNew, "assigned": StatusNew, "not contacted": StatusNew, "unread": StatusNew,
 
-	"working": Working, "contacted": Working, "working contacted": Working, "in process": Working, "in progress": Working,
-	"attempted to contact": Working, "attempting": Working, "connected": Working, "engaged": Working,
+	"working": StatusWorking, "contacted": StatusWorking, "working contacted": StatusWorking, "in process": StatusWorking, "in progress": StatusWorking,
+	"attempted to contact": StatusWorking, "attempting": StatusWorking, "connected": StatusWorking, "engaged": StatusWorking,
 
-	"nurturing": Nurturing, "nurture": Nurturing, "recycled": Nurturing, "bad timing": Nurturing, "later": Nurturing,
+	"nurturing": StatusNurturing, "nurture": StatusNurturing, "recycled": StatusNurturing, "bad timing": StatusNurturing, "later": StatusNurturing,
 
-	"qualified": Qualified, "marketing qualified lead": Qualified, "sales qualified lead": Qualified, "mql": Qualified, "sql": Qualified,
+	"qualified": StatusQualified, "marketing qualified lead": StatusQualified, "sales qualified lead": StatusQualified, "mql": StatusQualified, "sql": StatusQualified,
 }

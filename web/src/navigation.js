@@ -12,6 +12,7 @@ export const soft = "navigation" in window;
 
 export function startNavigation() {
   if (!soft) return;
+  recallScroll();
   document.addEventListener("click", markNative, true);
   document.addEventListener("pointerover", prefetchSoon);
   navigation.addEventListener("navigate", intercept);
@@ -40,6 +41,7 @@ function intercept(event) {
     native = false;
     return;
   }
+  keepScroll();
   const target = new URL(event.destination.url);
   const same = target.pathname === location.pathname;
   event.intercept({
@@ -62,6 +64,7 @@ async function arrive(event, same) {
     if (!fits(page.doc)) return location.reload();
     swap(page.doc, { morph: same });
     settle(same, page.doc);
+    if (event.navigationType === "traverse") recallScroll();
     if (page.response?.redirected && page.url !== location.href) show(page.doc.cloneNode(true), page.url, { replace: true });
   } catch (error) {
     if (error.name === "AbortError") return;
@@ -83,6 +86,23 @@ function focusWished(event) {
   const form = one("#main form[data-focus]");
   const control = form && document.getElementById(form.dataset.focus);
   control?.focus({ preventScroll: !event });
+}
+
+// Tables and boards scroll inside the page; the browser only remembers the window,
+// so their place is kept beside the history entry.
+const scrollers = ".list-page .table-wrap, .board";
+const places = new Map();
+
+function keepScroll() {
+  const box = one(scrollers);
+  const key = navigation.currentEntry?.key;
+  if (box && key) places.set(key, [box.scrollLeft, box.scrollTop]);
+}
+
+function recallScroll() {
+  const box = one(scrollers);
+  const place = places.get(navigation.currentEntry?.key);
+  if (box && place) box.scrollTo(...place);
 }
 
 // bar shows that something is under way, but only after 150 ms.

@@ -218,6 +218,31 @@ func (f Format) DayName(t time.Time) string {
 	return t.Format("2 January 2006")
 }
 
+// Ago is the distance from now in the largest whole unit: "just now", "3 min ago",
+// "in 2 h". Beyond a week it is the day.
+func (f Format) Ago(t time.Time) string {
+	d := f.now().Sub(t)
+	switch {
+	case d > 7*24*time.Hour || d < -7*24*time.Hour:
+		return f.Day(t.In(f.zone()))
+	case d < 0:
+		return Words.In + " " + span(-d)
+	case d < time.Minute:
+		return Words.JustNow
+	}
+	return span(d) + " " + Words.AgoWord
+}
+
+func span(d time.Duration) string {
+	switch {
+	case d >= 24*time.Hour:
+		return strconv.Itoa(int(d.Hours()/24)) + " d"
+	case d >= time.Hour:
+		return strconv.Itoa(int(d.Hours())) + " h"
+	}
+	return strconv.Itoa(max(1, int(d.Minutes()))) + " min"
+}
+
 // Clock is the time of day, 14:05.
 func (f Format) Clock(t time.Time) string { return t.In(f.zone()).Format("15:04") }
 

@@ -69,6 +69,7 @@ type NavItem struct {
 	Count int    // shown when > 0; use it on Inbox and Tasks only
 	Go    string // letter after `g` that leads here, "c"
 	Tab   bool   // also in the phone tab bar (five at most)
+	Short string // its word in the tab bar, default Label
 }
 
 // NavGroup is a titled run of menu lines; the first group has no title.

@@ -9,7 +9,7 @@ func DefaultNav(slug string, may func(section string) bool, counts map[string]in
 	all := []NavGroup{
 		{Items: []NavItem{
 			{Key: "home", Label: Words.Home, Href: at("home"), Icon: "house", Go: "h", Tab: true},
-			{Key: "inbox", Label: Words.Inbox, Href: at("inbox"), Icon: "inbox", Go: "i", Tab: true},
+			{Key: "inbox", Label: Words.Inbox, Short: Words.InboxShort, Href: at("inbox"), Icon: "inbox", Go: "i", Tab: true},
 			{Key: "activities", Label: Words.Tasks, Href: at("activities"), Icon: "circle-check", Go: "t", Tab: true},
 		}},
 		{Label: Words.Records, Items: []NavItem{

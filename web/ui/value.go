@@ -74,6 +74,10 @@ type Money struct {
 // Time is a moment, shown in the reader's zone by the rules of Format.When.
 type Time struct{ At time.Time }
 
+// Ago is a moment shown as "3 min ago"; script keeps it true. For live states,
+// where age matters more than the clock.
+type Ago struct{ At time.Time }
+
 // Date is a civil day; only year, month and day of Day are used.
 type Date struct{ Day time.Time }
 
@@ -214,6 +218,9 @@ func (v Money) Empty() bool { return v.Currency == "" }
 func (v Time) Empty() bool { return v.At.IsZero() }
 
 // Empty reports whether the em dash is drawn.
+func (v Ago) Empty() bool { return v.At.IsZero() }
+
+// Empty reports whether the em dash is drawn.
 func (v Date) Empty() bool { return v.Day.IsZero() }
 
 // Empty reports whether the em dash is drawn.
@@ -252,15 +259,6 @@ func (v Score) Empty() bool { return false }
 // Empty reports whether the inner value is missing.
 func (v Machine) Empty() bool { return v.Value == nil || v.Value.Empty() }
 
-// isFigure reports whether a value lines up at the right edge.
-func isFigure(v Value) bool {
-	switch v.(type) {
-	case Number, Percent, Money:
-		return true
-	}
-	return false
-}
-
 // show draws a value, or the em dash when it is missing.
 func show(v Value) templ.Component {
 	if v == nil || v.Empty() {
@@ -286,6 +284,7 @@ func (v Percent) Render(ctx context.Context, w io.Writer) error {
 func (v Money) Render(ctx context.Context, w io.Writer) error  { return moneyValue(v).Render(ctx, w) }
 func (v Time) Render(ctx context.Context, w io.Writer) error   { return timeValue(v).Render(ctx, w) }
 func (v Date) Render(ctx context.Context, w io.Writer) error   { return dateValue(v).Render(ctx, w) }
+func (v Ago) Render(ctx context.Context, w io.Writer) error    { return agoValue(v).Render(ctx, w) }
 func (v Due) Render(ctx context.Context, w io.Writer) error    { return dueValue(v).Render(ctx, w) }
 func (v Choice) Render(ctx context.Context, w io.Writer) error { return choiceValue(v).Render(ctx, w) }
 func (v Tags) Render(ctx context.Context, w io.Writer) error   { return tagsValue(v).Render(ctx, w) }

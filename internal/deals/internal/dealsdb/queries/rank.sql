@@ -1,5 +1,5 @@
 -- name: TopPositions :many
--- The uppermost card of each stage; empty stages are left out.
+-- The uppermost card of each stage, empty stages are left out.
 select s.id::uuid as stage_id, top.position
 from unnest(@stages::uuid[]) as s(id)
 cross join lateral (

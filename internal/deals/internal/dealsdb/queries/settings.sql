@@ -1,7 +1,7 @@
 -- Pipelines and stages are read whole: a tenant has a handful, and the rules need them all.
 
 -- name: Pipelines :many
--- The default pipeline comes first; deleted ones are kept for the deals still in them.
+-- The default pipeline comes first, deleted ones are kept for the deals still in them.
 select id, name, currency, position, is_default, version, deleted_at
 from pipelines
 where tenant_id = @tenant_id
@@ -24,5 +24,5 @@ from unnest(@ids::uuid[]) as p(id)
 where exists (select 1 from deals d where d.tenant_id = @tenant_id and d.pipeline_id = p.id and d.deleted_at is null);
 
 -- name: LockDefaultPipeline :exec
--- @sqlc-vet-disable tenant-scoped an advisory lock, no row; its key is the tenant
+-- @sqlc-vet-disable tenant-scoped an advisory lock, no row, its key is the tenant
 select pg_advisory_xact_lock(hashtextextended('deals.default_pipeline ' || @tenant_id::uuid::text, 0));

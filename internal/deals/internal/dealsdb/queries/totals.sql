@@ -1,4 +1,4 @@
--- Both totals run over every row the actor may see. "everyone" switches the visibility predicate off; a null list of ids
+-- Both totals run over every row the actor may see. "everyone" switches the visibility predicate off, a null list of ids
 -- means no filter. Plans are made per call, so that constants fold away and an unused predicate costs nothing.
 
 -- name: BoardTotals :many
@@ -24,7 +24,7 @@ cross join lateral (
 order by s.n, c.position, c.id;
 
 -- name: Forecast :many
--- Won deals count when they closed, open ones when they are expected to; lost and omitted ones do not count.
+-- Won deals count when they closed, open ones when they are expected to, lost and omitted ones do not count.
 select
   date_trunc(@period::text, case when d.status = 'won' then d.closed_at at time zone 'utc' else d.expected_close_date::timestamp end)::date as start,
   case @grouping::text when 'owner' then d.owner_id when 'stage' then d.stage_id end as key,
