@@ -41,6 +41,20 @@ type DealInput struct {
 	More              record.Patch
 }
 
+// ReadDeal reads the fields of a deal as the API has them, for DealInput.More;
+// refused fields are named "deal.<field>".
+func (s *Service) ReadDeal(ctx context.Context, body map[string]any) (record.Patch, error) {
+	if len(body) == 0 {
+		return nil, nil
+	}
+	def, err := s.k.Definition(ctx, "deal")
+	if err != nil {
+		return nil, err
+	}
+	values, err := def.ParseJSON(body)
+	return values, under("deal.", err)
+}
+
 // Conversion is what became of a lead. AccountID is nil for a person without a
 // company, DealID when none was wanted.
 type Conversion struct {

@@ -46,7 +46,7 @@ type bundle struct {
 	rep       *auth.Actor
 }
 
-func setup(t *testing.T) *bundle {
+func setup(t testing.TB) *bundle {
 	t.Helper()
 	tdb := dbtest.New(t)
 	d, err := db.Open(t.Context(), tdb.AppURL, 4)
@@ -91,7 +91,7 @@ func admin(tenant uuid.UUID) *auth.Actor {
 	return a
 }
 
-func newTenant(t *testing.T, tdb *dbtest.DB, slug string) uuid.UUID {
+func newTenant(t testing.TB, tdb *dbtest.DB, slug string) uuid.UUID {
 	t.Helper()
 	tenant := id.New()
 	if _, err := tdb.Owner.Exec(t.Context(), `insert into tenants (id, slug, name, created_at) values ($1, $2, $2, now())`, tenant, slug); err != nil {
@@ -101,7 +101,7 @@ func newTenant(t *testing.T, tdb *dbtest.DB, slug string) uuid.UUID {
 }
 
 // newRep makes a user whose grants reach only what they own.
-func newRep(t *testing.T, tdb *dbtest.DB, tenant uuid.UUID) *auth.Actor {
+func newRep(t testing.TB, tdb *dbtest.DB, tenant uuid.UUID) *auth.Actor {
 	t.Helper()
 	role, user := id.New(), id.New()
 	_, err := tdb.Owner.Exec(t.Context(), `insert into roles (tenant_id, id, key, name, created_at, updated_at) values ($1, $2, 'rep', 'Rep', now(), now())`, tenant, role)

@@ -23,6 +23,6 @@ select p.id::uuid as id
 from unnest(@ids::uuid[]) as p(id)
 where exists (select 1 from deals d where d.tenant_id = @tenant_id and d.pipeline_id = p.id and d.deleted_at is null);
 
--- name: LockDefaultPipeline :exec
--- @sqlc-vet-disable tenant-scoped an advisory lock, no row, its key is the tenant
-select pg_advisory_xact_lock(hashtextextended('deals.default_pipeline ' || @tenant_id::uuid::text, 0));
+-- name: Lock :exec
+-- @sqlc-vet-disable tenant-scoped an advisory lock is no row, and its name holds the tenant
+select pg_advisory_xact_lock(hashtextextended($1::text, 0));
