@@ -4,6 +4,7 @@ package ui
 // missing translation is a compile error. Everything else on a page comes in with
 // the view structs, already in the reader's language.
 type words struct {
+	RowInFile, Verdict   string
 	In, JustNow, AgoWord string
 	InboxShort           string
 	Score                string
@@ -165,6 +166,7 @@ type words struct {
 
 // Words are the English words of the components. Read only.
 var Words = words{
+	RowInFile: "In the file", Verdict: "What happens",
 	In: "in", JustNow: "just now", AgoWord: "ago",
 	InboxShort:       "Inbox",
 	Score:            "Score",
