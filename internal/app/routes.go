@@ -5,7 +5,9 @@ import (
 
 	"github.com/go-chi/chi/v5"
 
+	"crm/internal/activities/activitieshttp"
 	"crm/internal/identity/identityhttp"
+	"crm/internal/leads/leadshttp"
 	"crm/internal/platform/observe"
 	"crm/internal/platform/rest"
 	"crm/internal/record/recordhttp"
@@ -19,6 +21,8 @@ func (a *App) API() *rest.API {
 	api := &rest.API{}
 	api.Add(recordhttp.New(a.Kernel).Routes()...)
 	api.Add(identityhttp.NewAPI(a.Identity).Routes()...)
+	api.Add(leadshttp.New(a.Leads).Routes()...)
+	api.Add(activitieshttp.New(a.Activities).Routes()...)
 	return api
 }
 

@@ -1,6 +1,7 @@
 package contacts
 
 import (
+	"slices"
 	"strings"
 
 	"crm/internal/platform/errs"
@@ -56,10 +57,10 @@ func (ch channel) inStep(oldOne string, oldList any, one string, list any, lenie
 // follow brings the list in line with a changed single value: it takes the place
 // of the former primary entry, or leaves the list without one.
 func follow(entries []entry, one string) []entry {
+	if slices.ContainsFunc(entries, func(e entry) bool { return e.value == one }) {
+		return lead(entries, one)
+	}
 	for i, e := range entries {
-		if e.value == one {
-			return lead(entries, one)
-		}
 		if !e.primary {
 			continue
 		}

@@ -64,6 +64,7 @@ class Board extends HTMLElement {
     drag.ghost.style.width = `${box.width}px`;
     document.body.append(drag.ghost);
     drag.card.classList.add("hole");
+    this.classList.add("dragging"); // snapping would pull the board back at the edges
     this.setPointerCapture(drag.id);
     navigator.vibrate?.(8);
     this.#follow();
@@ -111,6 +112,7 @@ class Board extends HTMLElement {
     clearTimeout(this.#drag?.timer);
     this.#drag?.ghost?.remove();
     this.#drag?.card.classList.remove("hole");
+    this.classList.remove("dragging");
     for (const c of this.#columns()) c.classList.remove("over");
     this.#line.remove();
     this.#drag = null;

@@ -86,7 +86,7 @@ export function dirty(control) {
 // Opened parts stay open over a live refresh; the script's own marks stay too.
 function keptAttribute(name, node, live) {
   if (name === "open" && live) return true;
-  if (name === "class" && node.matches(".lifted, .hole, .placed:popover-open")) return true;
+  if (name === "class" && node.matches(".lifted, .hole, .dragging, .placed:popover-open")) return true;
   return name === "data-editing" || name === "style";
 }
 

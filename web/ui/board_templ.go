@@ -762,7 +762,7 @@ func boardCard(k Card, column string, p BoardPage) templ.Component {
 			}
 		}
 		if k.Score != nil {
-			templ_7745c5c3_Err = scoreValue(*k.Score).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = scoreValue(k.score()).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

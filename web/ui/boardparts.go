@@ -33,3 +33,10 @@ func dropWords(o Outcome) string {
 	}
 	return Words.DropLost
 }
+
+// score gives the card's win probability the id its popover needs.
+func (c Card) score() Score {
+	s := *c.Score
+	s.ID = or(s.ID, "card-"+c.ID)
+	return s
+}

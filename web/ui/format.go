@@ -88,21 +88,35 @@ func (f Format) Money(minor int64, code string) string {
 	if cents == 0 {
 		digits = 0
 	}
-	amount := f.Number(math.Abs(whole), digits)
-	if minor < 0 {
-		return "−" + symbol(code) + amount
+	return f.signed(minor < 0, f.Number(math.Abs(whole), digits), code)
+}
+
+// signed puts minus and currency where the reader's language has them.
+func (f Format) signed(negative bool, amount, code string) string {
+	minus := ""
+	if negative {
+		minus = "−"
 	}
-	return symbol(code) + amount
+	if f.symbolLast() {
+		return minus + amount + "\u00a0" + strings.TrimRight(symbol(code), "\u00a0")
+	}
+	return minus + symbol(code) + amount
+}
+
+// symbolLast: most continental languages write the amount first.
+func (f Format) symbolLast() bool {
+	base, _ := f.Locale.Base()
+	switch base.String() {
+	case "de", "fr", "es", "it", "pt", "pl", "cs", "sk", "sv", "da", "nb", "fi", "ru", "uk", "ro", "hu", "bg", "el":
+		return f.Locale != language.Und
+	}
+	return false
 }
 
 // MoneyCompact shows three figures: €1.24M. For tiles only.
 func (f Format) MoneyCompact(minor int64, code string) string {
 	v, _ := splitMinor(minor, minorDigits(code))
-	sign := ""
-	if v < 0 {
-		sign, v = "−", -v
-	}
-	return sign + symbol(code) + compact(v)
+	return f.signed(v < 0, compact(math.Abs(v)), code)
 }
 
 func compact(v float64) string {

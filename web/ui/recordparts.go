@@ -42,3 +42,18 @@ func hashOf(s string) int {
 	h.Write([]byte(s))
 	return int(h.Sum32() & 0xffff)
 }
+
+// keyed makes the ids of a composer tab its own: several tabs ask for "body".
+func (c ComposerForm) keyed() Form {
+	f := c.Form
+	f.Groups = make([]FieldGroup, len(c.Form.Groups))
+	for i, g := range c.Form.Groups {
+		f.Groups[i] = g
+		f.Groups[i].Fields = make([]Field, len(g.Fields))
+		for n, fl := range g.Fields {
+			fl.Key = or(fl.Key, c.Key)
+			f.Groups[i].Fields[n] = fl
+		}
+	}
+	return f
+}

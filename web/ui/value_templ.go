@@ -1940,7 +1940,7 @@ func reasons(list []Reason) templ.Component {
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
-				templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 121, "</span> <svg class=\"reason-bar\" viewBox=\"-20 0 40 6\" width=\"40\" height=\"6\" aria-hidden=\"true\"><rect class=\"reason-axis\" x=\"-0.5\" width=\"1\" height=\"6\"></rect> ")
+				templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 121, "</span> <svg class=\"reason-bar\" viewBox=\"-20 0 40 5\" width=\"48\" height=\"6\" aria-hidden=\"true\"><rect class=\"reason-axis\" x=\"-0.5\" width=\"1\" height=\"6\"></rect> ")
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}

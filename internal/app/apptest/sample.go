@@ -42,6 +42,12 @@ func (s *Samples) ID(t testing.TB, object string) uuid.UUID {
 // Put remembers an id that is made elsewhere (an API key, an import).
 func (s *Samples) Put(object string, id uuid.UUID) { s.id[object] = id }
 
+// shaped are texts with a form of their own; nil leaves the field out.
+var shaped = map[string]any{
+	"currency": "EUR", "time_zone": "UTC", "key": Canary, "domain": Canary + ".example", "language": "en", "redirect_url": nil, "public_id": nil,
+	"disqualify_reason": nil, "lost_reason": nil, "channel": "email", "address": Canary + "@example.com",
+}
+
 // patch fills text fields with the canary and required ones with what fits.
 func (s *Samples) patch(t testing.TB, d *record.Definition) record.Patch {
 	p := record.Patch{}
@@ -59,8 +65,8 @@ func (s *Samples) patch(t testing.TB, d *record.Definition) record.Patch {
 func (s *Samples) value(t testing.TB, d *record.Definition, f *record.Field) any {
 	switch f.Type.Name() {
 	case "text", "long_text":
-		if f.Name == "currency" || f.Name == "time_zone" || f.Name == "key" {
-			return map[string]any{"currency": "EUR", "time_zone": "UTC", "key": Canary}[f.Name]
+		if v, ok := shaped[f.Name]; ok {
+			return v
 		}
 		return fmt.Sprintf("%s %s", Canary, f.Name)
 	case "email":

@@ -16,9 +16,10 @@ const lock = `-- name: Lock :exec
 select pg_advisory_xact_lock(hashtextextended($1::text, 0))
 `
 
-// @sqlc-vet-disable tenant-scoped an advisory lock is no row, and its name holds the tenant
-func (q *Queries) Lock(ctx context.Context, dollar_1 string) error {
-	_, err := q.db.Exec(ctx, lock, dollar_1)
+// An advisory lock is no row, its name holds the tenant.
+// @sqlc-vet-disable tenant-scoped
+func (q *Queries) Lock(ctx context.Context, name string) error {
+	_, err := q.db.Exec(ctx, lock, name)
 	return err
 }
 

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-	"github.com/jackc/pgx/v5/pgtype"
 )
 
 const boardCards = `-- name: BoardCards :many
@@ -135,8 +134,9 @@ func (q *Queries) BoardTotals(ctx context.Context, arg BoardTotalsParams) ([]*Bo
 
 const forecast = `-- name: Forecast :many
 select
-  date_trunc($1::text, case when d.status = 'won' then d.closed_at at time zone 'utc' else d.expected_close_date::timestamp end)::date as start,
-  case $2::text when 'owner' then d.owner_id when 'stage' then d.stage_id end as key,
+  (coalesce(date_trunc($1::text, case when d.status = 'won' then d.closed_at at time zone 'utc' else d.expected_close_date::timestamp end),
+    '0001-01-01') at time zone 'utc')::timestamptz as start,
+  coalesce(case $2::text when 'owner' then d.owner_id when 'stage' then d.stage_id end, '00000000-0000-0000-0000-000000000000')::uuid as key,
   coalesce(d.amount_currency, '') as currency, count(*) as deals,
   coalesce(sum(d.amount) filter (where d.status = 'won'), 0)::bigint as closed,
   coalesce(sum(d.amount) filter (where d.status = 'open' and d.forecast_category = 'commit'), 0)::bigint as commit,
@@ -151,7 +151,7 @@ where d.tenant_id = $3 and d.stage_id = any($4::uuid[]) and d.deleted_at is null
   and ($7::boolean or d.owner_id = any($8::uuid[]) or d.team_id = any($9::uuid[]))
   and ($10::uuid[] is null or d.id = any($10::uuid[]))
 group by 1, 2, 3
-order by 1 nulls last, 2 nulls last, 3
+order by 1, 2, 3
 `
 
 type ForecastParams struct {
@@ -168,8 +168,8 @@ type ForecastParams struct {
 }
 
 type ForecastRow struct {
-	Start    pgtype.Date
-	Key      interface{}
+	Start    time.Time
+	Key      uuid.UUID
 	Currency string
 	Deals    int64
 	Closed   int64
@@ -179,7 +179,8 @@ type ForecastRow struct {
 	Weighted int64
 }
 
-// Won deals count when they closed, open ones when they are expected to, lost and omitted ones do not count.
+// Won deals count when they closed, open ones when they are expected to, lost and omitted ones do not count. Year 1
+// stands for "no date", the zero id for "nobody" and for no grouping.
 func (q *Queries) Forecast(ctx context.Context, arg ForecastParams) ([]*ForecastRow, error) {
 	rows, err := q.db.Query(ctx, forecast,
 		arg.Period,

@@ -24,5 +24,6 @@ from unnest(@ids::uuid[]) as p(id)
 where exists (select 1 from deals d where d.tenant_id = @tenant_id and d.pipeline_id = p.id and d.deleted_at is null);
 
 -- name: Lock :exec
--- @sqlc-vet-disable tenant-scoped an advisory lock is no row, and its name holds the tenant
-select pg_advisory_xact_lock(hashtextextended($1::text, 0));
+-- An advisory lock is no row, its name holds the tenant.
+-- @sqlc-vet-disable tenant-scoped
+select pg_advisory_xact_lock(hashtextextended(@name::text, 0));

@@ -24,10 +24,12 @@ cross join lateral (
 order by s.n, c.position, c.id;
 
 -- name: Forecast :many
--- Won deals count when they closed, open ones when they are expected to, lost and omitted ones do not count.
+-- Won deals count when they closed, open ones when they are expected to, lost and omitted ones do not count. Year 1
+-- stands for "no date", the zero id for "nobody" and for no grouping.
 select
-  date_trunc(@period::text, case when d.status = 'won' then d.closed_at at time zone 'utc' else d.expected_close_date::timestamp end)::date as start,
-  case @grouping::text when 'owner' then d.owner_id when 'stage' then d.stage_id end as key,
+  (coalesce(date_trunc(@period::text, case when d.status = 'won' then d.closed_at at time zone 'utc' else d.expected_close_date::timestamp end),
+    '0001-01-01') at time zone 'utc')::timestamptz as start,
+  coalesce(case @grouping::text when 'owner' then d.owner_id when 'stage' then d.stage_id end, '00000000-0000-0000-0000-000000000000')::uuid as key,
   coalesce(d.amount_currency, '') as currency, count(*) as deals,
   coalesce(sum(d.amount) filter (where d.status = 'won'), 0)::bigint as closed,
   coalesce(sum(d.amount) filter (where d.status = 'open' and d.forecast_category = 'commit'), 0)::bigint as commit,
@@ -42,4 +44,4 @@ where d.tenant_id = @tenant_id and d.stage_id = any(@stages::uuid[]) and d.delet
   and (@everyone::boolean or d.owner_id = any(@owners::uuid[]) or d.team_id = any(@teams::uuid[]))
   and (sqlc.narg(ids)::uuid[] is null or d.id = any(sqlc.narg(ids)::uuid[]))
 group by 1, 2, 3
-order by 1 nulls last, 2 nulls last, 3;
+order by 1, 2, 3;

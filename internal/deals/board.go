@@ -1,0 +1,140 @@
+package deals
+
+import (
+	"context"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"crm/internal/deals/internal/dealsdb"
+	"crm/internal/platform/auth"
+	"crm/internal/platform/db"
+	"crm/internal/platform/errs"
+	"crm/internal/record"
+)
+
+// BoardInput says what the board shows.
+type BoardInput struct {
+	PipelineID uuid.UUID    // zero: the default pipeline
+	Limit      int          // cards per column, 1 to 200; 0 = 50
+	Query      record.Query // Filter and Search only
+}
+
+// Column is a stage with its cards. Totals count every deal of the stage the
+// actor may see and the filter leaves, Deals are the uppermost of them.
+type Column struct {
+	Stage *Stage
+	Totals
+	Deals []*record.Record
+}
+
+// Board is a pipeline by stages. Open sums up the columns of open stages.
+type Board struct {
+	Pipeline *Pipeline
+	Currency string
+	Columns  []Column
+	Open     Totals
+}
+
+// Board returns the columns of a pipeline, open stages first. A deleted stage
+// that still holds deals has a column too: no deal may be out of sight.
+func (s *Service) Board(ctx context.Context, in BoardInput) (*Board, error) {
+	if in.Limit == 0 {
+		in.Limit = record.DefaultLimit
+	}
+	if in.Limit < 1 || in.Limit > record.MaxLimit {
+		return nil, errs.New(errs.Malformed, "bad_parameter", "limit must be between 1 and %d.", record.MaxLimit)
+	}
+	r, err := s.reachOf(ctx, in.Query)
+	if err != nil {
+		return nil, err
+	}
+	cat, p, err := s.pipelineForBoard(ctx, in.PipelineID)
+	if err != nil {
+		return nil, err
+	}
+	totals, cards, err := s.readBoard(ctx, r, cat.steps[p.ID], in.Limit)
+	if err != nil {
+		return nil, err
+	}
+	records, err := s.Deals.GetMany(ctx, cardIDs(cards))
+	if err != nil {
+		return nil, err
+	}
+	return newBoard(auth.From(ctx).Currency, p, cat.steps[p.ID], totals, cards, records), nil
+}
+
+func (s *Service) pipelineForBoard(ctx context.Context, id uuid.UUID) (*catalog, *Pipeline, error) {
+	cat, err := s.loadCatalog(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	p := cat.pipelines[id]
+	if id == uuid.Nil {
+		p = cat.fallback()
+	}
+	if p == nil || !p.alive() {
+		return nil, nil, errs.Missing("pipeline")
+	}
+	return cat, p, nil
+}
+
+// readBoard asks for totals and the uppermost cards in one round trip.
+func (s *Service) readBoard(ctx context.Context, r reach, steps []*Stage, limit int) (totals []dealsdb.BoardTotalsRow, cards []dealsdb.BoardCardsRow, err error) {
+	stages := make([]uuid.UUID, len(steps))
+	for i, st := range steps {
+		stages[i] = st.ID
+	}
+	queries := []db.Query{
+		dealsdb.BoardTotalsParams{TenantID: r.tenant, Stages: stages, Everyone: r.everyone, Owners: r.owners, Teams: r.teams, Ids: r.ids}.Query(),
+		dealsdb.BoardCardsParams{TenantID: r.tenant, Stages: stages, Everyone: r.everyone, Owners: r.owners, Teams: r.teams, Ids: r.ids, Amount: int32(limit)}.Query(),
+	}
+	err = s.k.DB.ReadMany(ctx, queries, func(i int, rows pgx.Rows) (err error) {
+		if i == 0 {
+			totals, err = pgx.CollectRows(rows, pgx.RowToStructByPos[dealsdb.BoardTotalsRow])
+			return err
+		}
+		cards, err = pgx.CollectRows(rows, pgx.RowToStructByPos[dealsdb.BoardCardsRow])
+		return err
+	})
+	return totals, cards, err
+}
+
+func cardIDs(cards []dealsdb.BoardCardsRow) []uuid.UUID {
+	ids := make([]uuid.UUID, len(cards))
+	for i, c := range cards {
+		ids[i] = c.ID
+	}
+	return ids
+}
+
+func newBoard(currency string, p *Pipeline, steps []*Stage, totals []dealsdb.BoardTotalsRow, cards []dealsdb.BoardCardsRow, records map[uuid.UUID]*record.Record) *Board {
+	counts := map[string]int64{}
+	for _, t := range totals {
+		counts[t.Currency] += t.Deals
+	}
+	b := &Board{Pipeline: p, Currency: primaryCurrency(counts, p.Currency, currency)}
+	b.Open = emptyTotals(b.Currency)
+	for _, st := range steps {
+		col := Column{Stage: st, Totals: emptyTotals(b.Currency)}
+		for _, t := range totals {
+			if t.StageID != st.ID {
+				continue
+			}
+			col.add(t.Currency, t.Deals, t.Amount, t.Weighted)
+			if st.Kind == Open {
+				b.Open.add(t.Currency, t.Deals, t.Amount, t.Weighted)
+			}
+		}
+		for _, c := range cards {
+			// A card may have gone between the two reads.
+			if r := records[c.ID]; c.StageID == st.ID && r != nil {
+				col.Deals = append(col.Deals, r)
+			}
+		}
+		if st.alive() || col.Count > 0 {
+			b.Columns = append(b.Columns, col)
+		}
+	}
+	return b
+}

@@ -1,0 +1,180 @@
+package scoring
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"crm/internal/scoring/learn"
+)
+
+const (
+	// seed makes a training repeatable: the same leads give the same model.
+	seed = 1
+	// A custom field that has more than this share of all effects is tried without.
+	suspectShare = 0.30
+	// suspectGain is how much AUC such a field may add before it is taken for a leak. Honest fields share the work.
+	suspectGain = 0.10
+)
+
+// outcome of a training before it is stored.
+type outcome struct {
+	*learn.Result
+	// judged is the model the card's figures are about, trained without the held-out rows.
+	judged *learn.Model
+	// holdout is the table's tail that nothing was trained on; nil when it was drawn at random.
+	holdout *learn.Table
+}
+
+// fitter trains with one table under the tenant's settings.
+type fitter struct {
+	table    *learn.Table
+	plan     *plan
+	set      settings
+	progress func(stage string, share float64)
+}
+
+// runs is the most trainings one request can cost; progress is a share of all.
+const runs = 3
+
+// fit trains a model that does not rest on a leak. A field caught by the learner's guard is left out and the model
+// trained again; so is a custom field that carries the model almost alone, because the guard looks at each field by
+// itself and misses one that is only partly filled in after the outcome, such as the length of the deciding call.
+func (f *fitter) fit(ctx context.Context) (*outcome, error) {
+	res, err := f.train(ctx, 0, nil)
+	if err != nil {
+		return nil, err
+	}
+	leaks := f.caught(&res.Report)
+	if len(leaks) > 0 {
+		if res, err = f.without(ctx, 1, res, leaks); err != nil {
+			return nil, err
+		}
+	}
+	if name := f.suspect(&res.Report); name != "" {
+		if res, leaks, err = f.tryWithout(ctx, res, leaks, name); err != nil {
+			return nil, err
+		}
+	}
+	return f.judge(ctx, res, leaks)
+}
+
+// train runs the learner; refuse adds to what the tenant refuses.
+func (f *fitter) train(ctx context.Context, run int, refuse []learn.Dropped) (*learn.Result, error) {
+	return learn.Train(ctx, f.table, learn.Options{Seed: seed, Refuse: f.refused(refuse), Progress: func(p learn.Progress) {
+		f.progress(p.Stage, (float64(run)+p.Share)/runs)
+	}})
+}
+
+func (f *fitter) refused(leaks []learn.Dropped) []string {
+	var out []string
+	for _, name := range f.set.refuse {
+		out = append(out, f.plan.named(name)...)
+	}
+	for _, d := range leaks {
+		out = append(out, d.Field)
+	}
+	return out
+}
+
+// caught lists the fields the learner warns of, except those people vouched for.
+func (f *fitter) caught(r *learn.Report) []learn.Dropped {
+	var out []learn.Dropped
+	for _, w := range r.Warnings {
+		known := slices.ContainsFunc(out, func(d learn.Dropped) bool { return d.Field == w.Field })
+		if w.Code == "possible_leak" && w.Field != "" && !f.kept(w.Field) && !known {
+			out = append(out, learn.Dropped{Field: w.Field, Code: "leak", Reason: "leak: left out because " + w.Text})
+		}
+	}
+	return out
+}
+
+func (f *fitter) kept(name string) bool {
+	feature := f.plan.byName[name]
+	return slices.Contains(f.set.keep, name) || feature != nil && slices.Contains(f.set.keep, feature.field)
+}
+
+// without trains again and carries the warnings over, so that the card still tells what was found.
+func (f *fitter) without(ctx context.Context, run int, before *learn.Result, leaks []learn.Dropped) (*learn.Result, error) {
+	res, err := f.train(ctx, run, leaks)
+	if err != nil {
+		return nil, fmt.Errorf("train without %d leaking fields: %w", len(leaks), err)
+	}
+	for _, w := range before.Report.Warnings {
+		isNew := !slices.Contains(res.Report.Warnings, w)
+		if w.Code == "possible_leak" && isNew {
+			res.Report.Warnings = append(res.Report.Warnings, w)
+		}
+	}
+	for i := range res.Report.Dropped {
+		d := &res.Report.Dropped[i]
+		if at := slices.IndexFunc(leaks, func(l learn.Dropped) bool { return l.Field == d.Field }); at >= 0 {
+			*d = leaks[at]
+		}
+	}
+	return res, nil
+}
+
+// suspect names a custom field that has too large a part in the model. Standard fields are known when a lead comes in;
+// what a custom field means, and when it is filled in, only the tenant knows.
+func (f *fitter) suspect(r *learn.Report) string {
+	if len(r.Importance) == 0 {
+		return ""
+	}
+	top := r.Importance[0]
+	feature := f.plan.byName[top.Field]
+	if top.Share < suspectShare || feature == nil || !feature.custom || f.kept(top.Field) {
+		return ""
+	}
+	return top.Field
+}
+
+// tryWithout trains without a suspect and believes it guilty when the model ranks so much worse that chance is no
+// explanation: the intervals do not even touch.
+func (f *fitter) tryWithout(ctx context.Context, with *learn.Result, leaks []learn.Dropped, name string) (*learn.Result, []learn.Dropped, error) {
+	more := append(slices.Clone(leaks), learn.Dropped{Field: name, Code: "leak"})
+	res, err := f.without(ctx, 2, with, more)
+	if err != nil {
+		return nil, nil, err
+	}
+	a, b := with.Report.Metrics, res.Report.Metrics
+	if a.AUC-b.AUC < suspectGain || a.AUCLow <= b.AUCHigh {
+		return with, leaks, nil
+	}
+	text := fmt.Sprintf("with %s the AUC is %.2f, without it %.2f; a single field rarely tells that much unless it is filled in while or after the outcome is decided", f.plan.byName[name].label, a.AUC, b.AUC)
+	for i := range res.Report.Dropped {
+		if d := &res.Report.Dropped[i]; d.Field == name {
+			d.Reason = "leak: left out because " + text
+			more[len(more)-1] = *d
+		}
+	}
+	res.Report.Warnings = append(res.Report.Warnings, learn.Warning{Code: "possible_leak", Field: name, Text: "possible leak: " + text})
+	return res, more, nil
+}
+
+// judge trains once more without the held-out rows, the way the card's figures came about: when the next model is
+// compared with this one, neither may have seen the leads they are compared on.
+func (f *fitter) judge(ctx context.Context, res *learn.Result, leaks []learn.Dropped) (*outcome, error) {
+	res.Report.Dropped = append(res.Report.Dropped, f.plan.skipped...)
+	out := &outcome{Result: res}
+	h := res.Report.Holdout
+	if h.Random {
+		return out, nil
+	}
+	cut := f.table.Rows() - h.Rows
+	out.holdout = f.table.Select(span(cut, f.table.Rows()))
+	var err error
+	out.judged, _, err = learn.Fit(ctx, f.table.Select(span(0, cut)), learn.Options{Seed: seed, Refuse: f.refused(leaks)})
+	if err != nil {
+		return nil, fmt.Errorf("train for later comparison: %w", err)
+	}
+	return out, nil
+}
+
+func span(from, to int) []int32 {
+	out := make([]int32, to-from)
+	for i := range out {
+		out[i] = int32(from + i)
+	}
+	return out
+}
