@@ -266,7 +266,7 @@ func message(t *testing.T, w *way) {
 	later := w.api.Call(t, 202, "POST", "/messages", map[string]any{"channel": "email", "to": "never@example.com", "subject": "x", "body": "x", "class": "transactional", "send_at": time.Now().Add(2 * time.Second).UTC().Format(time.RFC3339Nano)})
 	w.api.Call(t, 200, "POST", "/messages/"+later.Text("id")+"/cancel", map[string]any{})
 
-	w.sink.Script(smtptest.Rule{Rcpt: "busy@*", At: smtptest.AtRcpt, Times: 1, Code: 450, Enhanced: "4.2.1", Text: "try later"})
+	w.sink.Script(smtptest.Rule{Rcpt: "busy@*", At: smtptest.AtRcpt, Times: 1, Code: 450, Enhanced: [3]int{4, 2, 1}, Text: "try later"})
 	busy := w.api.Call(t, 202, "POST", "/messages", map[string]any{"channel": "email", "to": "busy@example.com", "subject": "retry", "body": "x", "class": "transactional"})
 	w.status(t, busy.Text("id"), "sent", "delivered")
 	if n := w.api.Call(t, 200, "GET", "/messages/"+busy.Text("id"), nil).Num("attempts"); n < 1 {
@@ -278,7 +278,7 @@ func message(t *testing.T, w *way) {
 	w.status(t, stopped.Text("id"), "suppressed")
 	w.status(t, later.Text("id"), "cancelled")
 	for _, e := range w.sink.Envelopes() {
-		for _, to := range e.To {
+		for _, to := range e.Rcpt {
 			if strings.HasPrefix(to, "stop@") || strings.HasPrefix(to, "never@") {
 				t.Errorf("the server got a message to %s", to)
 			}

@@ -42,7 +42,7 @@ type ForecastInput struct {
 // Weighted is what to expect of all four: won deals in full, open ones by their
 // probability.
 type Outlook struct {
-	Count                                         int64
+	Count                                        int64
 	Closed, Commit, BestCase, Pipeline, Weighted money.Amount
 }
 

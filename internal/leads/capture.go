@@ -165,8 +165,10 @@ func (s *Service) open(ctx context.Context, publicID string) (context.Context, *
 
 // formActor may read the form and create leads, nothing else.
 func formActor(tenant uuid.UUID) *auth.Actor {
-	return &auth.Actor{Kind: auth.System, TenantID: tenant, Name: "form", Role: "form", Via: auth.ViaForm,
-		Grants: auth.Grants{"lead_form:read": auth.All, "lead:create": auth.All}}
+	return &auth.Actor{
+		Kind: auth.System, TenantID: tenant, Name: "form", Role: "form", Via: auth.ViaForm,
+		Grants: auth.Grants{"lead_form:read": auth.All, "lead:create": auth.All},
+	}
 }
 
 func (s *Service) currency(ctx context.Context) (string, error) {

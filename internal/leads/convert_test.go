@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
 
 	"crm/internal/leads"
 	"crm/internal/platform/auth"
@@ -19,9 +20,13 @@ func TestConvertMakesWhatIsMissing(t *testing.T) {
 	t.Parallel()
 	w := setup(t)
 	err := w.K.AddCustomFields(w.Admin, []record.CustomField{
-		{Object: "lead", Name: "tier", Type: "text"}, {Object: "lead", Name: "seats", Type: "integer"}, {Object: "lead", Name: "colour", Type: "text"},
-		{Object: "contact", Name: "tier", Type: "text"}, {Object: "account", Name: "tier", Type: "select", Options: []string{"silver"}},
-		{Object: "deal", Name: "seats", Type: "integer"}, {Object: "contact", Name: "colour", Type: "integer"},
+		{Object: "lead", Name: "tier", Type: "text"},
+		{Object: "lead", Name: "seats", Type: "integer"},
+		{Object: "lead", Name: "colour", Type: "text"},
+		{Object: "contact", Name: "tier", Type: "text"},
+		{Object: "account", Name: "tier", Type: "select", Options: []string{"silver"}},
+		{Object: "deal", Name: "seats", Type: "integer"},
+		{Object: "contact", Name: "colour", Type: "integer"},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -316,6 +321,30 @@ func TestUnconvertKeepsWhatWasWorkedOn(t *testing.T) {
 	}
 	if p, _ := w.people.Get(w.Admin, *done.ContactID); p.DeletedAt != nil {
 		t.Error("the contact somebody worked on is in the bin")
+	}
+}
+
+func TestUnconvertKeepsWhatAKeptDealNeeds(t *testing.T) {
+	t.Parallel()
+	w := setup(t)
+	l := w.lead(t, w.Rep, leads.Lead{LastName: "Roe", Company: "Acme"})
+	done, err := w.s.Convert(w.Rep, l.ID, leads.ConvertInput{CreateDeal: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = w.DB.Tx(w.Rep, func(ctx context.Context, tx pgx.Tx) error {
+		_, err := w.K.Emit(ctx, tx, "deal", *done.DealID, "called", nil)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	back, err := w.s.Unconvert(w.Rep, l.ID)
+	if err != nil || len(back.Conflicts) != 3 || back.Reversed != 1 || back.Status != leads.StatusNew {
+		t.Fatalf("%+v, %v", back, err)
+	}
+	if n := w.count(t, w.Rep, "account") + w.count(t, w.Rep, "contact") + w.count(t, w.Rep, "deal"); n != 3 {
+		t.Errorf("%d records are left, want 3", n)
 	}
 }
 

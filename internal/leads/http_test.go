@@ -15,6 +15,7 @@ import (
 	"crm/internal/leads/leadshttp"
 	"crm/internal/platform/auth"
 	"crm/internal/platform/rest"
+	"crm/internal/record"
 )
 
 // serve mounts the context's routes; requests act as the actor of ctx, or as
@@ -81,7 +82,7 @@ func TestConvertOverHTTP(t *testing.T) {
 	if first.status != 200 || first.body["deal_id"] == nil || first.body["account_id"] == nil || first.body["contact_id"] == nil {
 		t.Fatalf("%+v", first)
 	}
-	deals, err := w.opportunities.Find(w.Rep, recordQuery())
+	deals, err := w.opportunities.Find(w.Rep, record.Query{})
 	if err != nil || len(deals) != 1 || deals[0].Name != "Big one" || deals[0].Amount.Minor != 1050 || deals[0].Expected == nil {
 		t.Errorf("deal %+v, %v", deals, err)
 	}
@@ -121,7 +122,7 @@ func TestActsOverHTTPRefuse(t *testing.T) {
 		"somebody else's":    {other.URL + path + "/disqualify", `{"reason":"x"}`, 404, ""},
 		"nobody":             {nobody.URL + path + "/convert", `{}`, 401, ""},
 		"no id":              {mine.URL + "/leads/1/convert", `{}`, 404, ""},
-		"an unknown field":   {mine.URL + path + "/convert", `{"dael":{}}`, 422, "dael"},
+		"an unknown field":   {mine.URL + path + "/convert", `{"deals":{}}`, 422, "deals"},
 		"a bad deal":         {mine.URL + path + "/convert", `{"deal":{"amount":"lots"}}`, 422, "deal.amount"},
 		"a deal's own rules": {mine.URL + path + "/convert", `{"deal":{"frobs":1}}`, 422, "deal.frobs"},
 		"no such account":    {mine.URL + path + "/convert", `{"account_id":"0199d000-0000-7000-8000-000000000000"}`, 422, "account_id"},

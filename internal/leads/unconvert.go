@@ -14,13 +14,17 @@ import (
 )
 
 // Unconversion tells what was taken back. A conflict without a field is a record
-// that somebody has worked on since; it was kept.
+// that was kept whole: somebody has worked on it since, or on one that needs it.
 type Unconversion struct {
 	LeadID    uuid.UUID
 	Status    string // the state the lead went back to
 	Reversed  int    // changes taken back, the lead's own included
 	Conflicts []record.UndoConflict
 }
+
+// convertedInto are the objects a conversion is about. Whatever else came about by
+// the way, such as a first pipeline, others may have come to use.
+var convertedInto = []string{"lead", "account", "contact", "deal"}
 
 // journalRow is one change of a conversion.
 type journalRow struct {
@@ -90,7 +94,7 @@ func (s *Service) conversion(ctx context.Context, tx pgx.Tx, leadID uuid.UUID) (
 		return nil, uuid.Nil, err
 	}
 	rows, err := pgx.CollectRows(found, pgx.RowToStructByPos[journalRow])
-	return rows, batch, err
+	return slices.DeleteFunc(rows, func(r journalRow) bool { return !slices.Contains(convertedInto, r.Object) }), batch, err
 }
 
 // touched names the made records that somebody has worked on since.
@@ -112,14 +116,18 @@ func (s *Service) touched(ctx context.Context, leadID uuid.UUID, rows []journalR
 	return out, err
 }
 
+// takeBack undoes the rows, last first. What was made later refers to what was
+// made before it: once a deal is kept, so are its contact and its company.
 func (s *Service) takeBack(ctx context.Context, rows []journalRow, touched []uuid.UUID, leadID uuid.UUID, out *Unconversion) error {
 	full := auth.As(ctx, func(a *auth.Actor) { a.Grants = auth.AllGrants() })
+	keep := false
 	for _, r := range rows {
 		as := full
 		if r.RecordID == leadID {
 			as = ctx // with the actor's own rights
 		}
-		if slices.Contains(touched, r.RecordID) {
+		keep = keep || slices.Contains(touched, r.RecordID)
+		if keep {
 			out.Conflicts = append(out.Conflicts, record.UndoConflict{Object: r.Object, RecordID: r.RecordID})
 			continue
 		}

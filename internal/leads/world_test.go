@@ -175,5 +175,3 @@ func (w *world) update(ctx context.Context, lead uuid.UUID, p record.Patch) erro
 	_, err := w.s.Leads.One(ctx, record.Operation{Kind: record.OpUpdate, ID: lead, Patch: p})
 	return err
 }
-
-func recordQuery() record.Query { return record.Query{} }

@@ -26,8 +26,8 @@ type Reason struct {
 }
 
 // reasons picks the strongest effects on either side, those for it first.
-func (sc *scorer) reasons(get lookup, e learn.Explanation, chance float64) []Reason {
-	scale := pointsPerLogit(e, chance)
+func (sc *scorer) reasons(get lookup, e learn.Explanation) []Reason {
+	scale := pointsPerLogit(e)
 	places := map[string]int{}
 	for i, f := range sc.model.model.Layout.Fields {
 		places[f.Name] = i
@@ -49,7 +49,7 @@ func (sc *scorer) reasons(get lookup, e learn.Explanation, chance float64) []Rea
 // pointsPerLogit is the slope between the average lead and this one on the curve from log-odds to chance. With it each
 // effect in log-odds becomes points, and their sum is the difference of the two chances; where the two meet it is the
 // curve's own slope.
-func pointsPerLogit(e learn.Explanation, chance float64) float64 {
+func pointsPerLogit(e learn.Explanation) float64 {
 	move := 0.0
 	for _, c := range e.Contributions {
 		move += c.Effect

@@ -103,7 +103,7 @@ func (sc *scorer) openOnes(ids []uuid.UUID, found map[uuid.UUID]*record.Record) 
 	var out []*record.Record
 	for _, id := range ids {
 		r := found[id]
-		if r != nil && !r.Deleted() && slices.Contains(leads.open, r.Get(leads.status)) {
+		if r != nil && !r.Deleted() && slices.Contains(sc.target.open, r.Get(sc.target.status)) {
 			out = append(out, r)
 		}
 	}

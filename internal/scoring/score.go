@@ -54,8 +54,9 @@ type Bulk struct {
 
 // scorer scores records of one object and tenant by one model, whatever becomes active meanwhile.
 type scorer struct {
-	s     *Service
-	model *loaded
+	s      *Service
+	target *target
+	model  *loaded
 	// fields are the model's, in the layout's order; nil for one the object no longer has.
 	fields []*feature
 	row    []learn.Value
@@ -167,7 +168,7 @@ func (s *Service) scorer(ctx context.Context, tenant uuid.UUID, object string) (
 	}
 	p := planOf(t, def)
 	fields := m.model.Layout.Fields
-	sc := &scorer{s: s, model: m, fields: make([]*feature, len(fields)), row: make([]learn.Value, len(fields))}
+	sc := &scorer{s: s, target: t, model: m, fields: make([]*feature, len(fields)), row: make([]learn.Value, len(fields))}
 	for i, f := range fields {
 		sc.fields[i] = p.byName[f.Name]
 	}
@@ -206,6 +207,6 @@ func (sc *scorer) encode(get lookup, x []float32) {
 func (sc *scorer) answer(get lookup, x []float32, chance float64) Result {
 	return Result{
 		Probability: math.Round(chance*1e7) / 1e7, Score: learn.Score(chance), Grade: sc.model.model.Bands.Grade(chance),
-		Reasons: sc.reasons(get, sc.model.model.Explain(x), chance),
+		Reasons: sc.reasons(get, sc.model.model.Explain(x)),
 	}
 }

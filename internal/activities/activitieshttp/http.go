@@ -29,17 +29,22 @@ var about = []struct{ object, plural string }{{"contact", "contacts"}, {"account
 func (h *HTTP) Routes() []rest.Route {
 	activity := map[string]string{"id": "activity"}
 	out := []rest.Route{
-		{Method: "POST", Path: "/activities/{id}/complete", Name: "activities.complete", Summary: "Mark an activity done", Tag: "activities",
-			Object: "activity", Action: auth.Update, IDs: activity, Body: rest.Obj(map[string]rest.Schema{"outcome": rest.Str}), Answer: rest.Ref("Activity"), Handle: h.complete},
-		{Method: "POST", Path: "/activities/{id}/reopen", Name: "activities.reopen", Summary: "Make a done activity open again", Tag: "activities",
-			Object: "activity", Action: auth.Update, IDs: activity, Answer: rest.Ref("Activity"), Handle: h.reopen},
+		{
+			Method: "POST", Path: "/activities/{id}/complete", Name: "activities.complete", Summary: "Mark an activity done", Tag: "activities",
+			Object: "activity", Action: auth.Update, IDs: activity, Body: rest.Obj(map[string]rest.Schema{"outcome": rest.Str}), Answer: rest.Ref("Activity"), Handle: h.complete,
+		},
+		{
+			Method: "POST", Path: "/activities/{id}/reopen", Name: "activities.reopen", Summary: "Make a done activity open again", Tag: "activities",
+			Object: "activity", Action: auth.Update, IDs: activity, Answer: rest.Ref("Activity"), Handle: h.reopen,
+		},
 	}
 	for _, o := range about {
 		out = append(out, rest.Route{
 			Method: "GET", Path: "/" + o.plural + "/{id}/activities", Name: "activities.for_record." + o.object, Tag: "activities",
 			Summary: "Activities about one of the " + o.plural + ", newest first; filters as in the list of activities", Object: "activity", Action: auth.Read, IDs: map[string]string{"id": o.object},
 			Params: []rest.Param{
-				{Name: "limit", Description: "1 to 200.", Schema: rest.Int}, {Name: "cursor", Description: "next_cursor of the page before.", Schema: rest.Str},
+				{Name: "limit", Description: "1 to 200.", Schema: rest.Int},
+				{Name: "cursor", Description: "next_cursor of the page before.", Schema: rest.Str},
 				{Name: "sort", Description: "Fields, - for descending.", Schema: rest.Str},
 			},
 			Answer: rest.Obj(map[string]rest.Schema{"data": rest.Array(rest.Ref("Activity")), "next_cursor": rest.Nullable(rest.Str)}, "data", "next_cursor"),

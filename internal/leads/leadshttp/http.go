@@ -26,16 +26,26 @@ const TrapField = "fax"
 func (h *HTTP) Routes() []rest.Route {
 	lead := map[string]string{"id": "lead"}
 	return []rest.Route{
-		{Method: "POST", Path: "/leads/{id}/convert", Name: "leads.convert", Summary: "Make a contact, a company and a deal of a lead; repeating returns the same ids", Tag: "leads",
-			Object: "lead", Action: auth.Update, IDs: lead, Body: convertSchema, Answer: conversionSchema, Handle: h.convert},
-		{Method: "POST", Path: "/leads/{id}/unconvert", Name: "leads.unconvert", Summary: "Take a conversion back; records worked on since are kept and listed", Tag: "leads",
-			Object: "lead", Action: auth.Update, IDs: lead, Answer: unconversionSchema, Handle: h.unconvert},
-		{Method: "POST", Path: "/leads/{id}/disqualify", Name: "leads.disqualify", Summary: "Give a lead up for a reason", Tag: "leads",
-			Object: "lead", Action: auth.Update, IDs: lead, Body: rest.Obj(map[string]rest.Schema{"reason": rest.Str}, "reason"), Answer: rest.Ref("Lead"), Handle: h.disqualify},
-		{Method: "GET", Path: "/forms/{public_id}", Name: "forms.get", Summary: "What a public form asks for", Tag: "forms", Public: true,
-			Answer: formSchema, Handle: h.form},
-		{Method: "POST", Path: "/forms/{public_id}", Name: "forms.submit", Summary: "Send a public form, as JSON or as a browser sends it; a browser's form is answered with a redirect", Tag: "forms", Public: true,
-			Status: 201, Body: submissionSchema, Answer: receiptSchema, Handle: h.submit},
+		{
+			Method: "POST", Path: "/leads/{id}/convert", Name: "leads.convert", Summary: "Make a contact, a company and a deal of a lead; repeating returns the same ids", Tag: "leads",
+			Object: "lead", Action: auth.Update, IDs: lead, Body: convertSchema, Answer: conversionSchema, Handle: h.convert,
+		},
+		{
+			Method: "POST", Path: "/leads/{id}/unconvert", Name: "leads.unconvert", Summary: "Take a conversion back; records worked on since are kept and listed", Tag: "leads",
+			Object: "lead", Action: auth.Update, IDs: lead, Answer: unconversionSchema, Handle: h.unconvert,
+		},
+		{
+			Method: "POST", Path: "/leads/{id}/disqualify", Name: "leads.disqualify", Summary: "Give a lead up for a reason", Tag: "leads",
+			Object: "lead", Action: auth.Update, IDs: lead, Body: rest.Obj(map[string]rest.Schema{"reason": rest.Str}, "reason"), Answer: rest.Ref("Lead"), Handle: h.disqualify,
+		},
+		{
+			Method: "GET", Path: "/forms/{public_id}", Name: "forms.get", Summary: "What a public form asks for", Tag: "forms", Public: true,
+			Answer: formSchema, Handle: h.form,
+		},
+		{
+			Method: "POST", Path: "/forms/{public_id}", Name: "forms.submit", Summary: "Send a public form, as JSON or as a browser sends it; a browser's form is answered with a redirect", Tag: "forms", Public: true,
+			Status: 201, Body: submissionSchema, Answer: receiptSchema, Handle: h.submit,
+		},
 	}
 }
 
