@@ -185,8 +185,8 @@ func askPassword(p *string) error {
 	fmt.Fprint(os.Stderr, "Password: ")
 	line, err := bufio.NewReader(os.Stdin).ReadString('\n')
 	*p = strings.TrimRight(line, "\r\n")
-	if *p == "" {
-		return fmt.Errorf("%w: a password is needed, with --password or on standard input (%v)", errUsage, err)
+	if *p == "" && err != nil {
+		return fmt.Errorf("%w: a password is needed, with --password or on standard input: %w", errUsage, err)
 	}
 	return nil
 }

@@ -152,6 +152,13 @@ func (k *Kernel) addCustomField(ctx context.Context, tx pgx.Tx, f CustomField) e
 	if f.Label == "" {
 		f.Label = humanise(f.Name)
 	}
+	var n int
+	if err := tx.QueryRow(ctx, `select count(*) from custom_fields where tenant_id = $1 and object = $2`, a.TenantID, f.Object).Scan(&n); err != nil {
+		return err
+	}
+	if n >= maxCustomFields {
+		return errs.New(errs.Conflict, "too_many_fields", "%s already has %d custom fields, which is the most.", f.Object, maxCustomFields)
+	}
 	fid := id.New()
 	options := f.Options
 	if options == nil {

@@ -11,10 +11,12 @@ import (
 const (
 	// seed makes a training repeatable: the same leads give the same model.
 	seed = 1
-	// A custom field that has more than this share of all effects is tried without.
-	suspectShare = 0.30
-	// suspectGain is how much AUC such a field may add before it is taken for a leak. Honest fields share the work.
-	suspectGain = 0.10
+	// A custom field that has more than this share of all effects is looked at closer.
+	suspectShare = 0.25
+	// suspectLead is by how much a field may rank better alone than all others together before it is taken for a leak.
+	suspectLead = 0.04
+	// restLow is the AUC that the other fields must surely reach; a tenant with one telling field keeps it, warned.
+	restLow = 0.55
 )
 
 // outcome of a training before it is stored.
@@ -35,11 +37,11 @@ type fitter struct {
 }
 
 // runs is the most trainings one request can cost; progress is a share of all.
-const runs = 3
+const runs = 4
 
 // fit trains a model that does not rest on a leak. A field caught by the learner's guard is left out and the model
-// trained again; so is a custom field that carries the model almost alone, because the guard looks at each field by
-// itself and misses one that is only partly filled in after the outcome, such as the length of the deciding call.
+// trained again; so is a custom field that carries the model almost alone, because the guard asks for near certainty and misses
+// what only leans on the outcome, such as the length of the deciding call.
 func (f *fitter) fit(ctx context.Context) (*outcome, error) {
 	res, err := f.train(ctx, 0, nil)
 	if err != nil {
@@ -106,13 +108,18 @@ func (f *fitter) without(ctx context.Context, run int, before *learn.Result, lea
 			res.Report.Warnings = append(res.Report.Warnings, w)
 		}
 	}
+	explain(res, leaks)
+	return res, nil
+}
+
+// explain puts our reasons in the place of the learner's "left out on request".
+func explain(res *learn.Result, leaks []learn.Dropped) {
 	for i := range res.Report.Dropped {
 		d := &res.Report.Dropped[i]
 		if at := slices.IndexFunc(leaks, func(l learn.Dropped) bool { return l.Field == d.Field }); at >= 0 {
 			*d = leaks[at]
 		}
 	}
-	return res, nil
 }
 
 // suspect names a custom field that has too large a part in the model. Standard fields are known when a lead comes in;
@@ -129,27 +136,43 @@ func (f *fitter) suspect(r *learn.Report) string {
 	return top.Field
 }
 
-// tryWithout trains without a suspect and believes it guilty when the model ranks so much worse that chance is no
-// explanation: the intervals do not even touch.
+// tryWithout trains without a suspect and with nothing else. It is believed guilty when it clearly carries the model,
+// ranks better alone than all other fields together, and the model can do without it: a wrong guess then costs some
+// accuracy until somebody vouches for the field, while a leak would make every score of an open lead nonsense.
 func (f *fitter) tryWithout(ctx context.Context, with *learn.Result, leaks []learn.Dropped, name string) (*learn.Result, []learn.Dropped, error) {
-	more := append(slices.Clone(leaks), learn.Dropped{Field: name, Code: "leak"})
-	res, err := f.without(ctx, 2, with, more)
+	alone, err := f.train(ctx, 2, f.allBut(name))
 	if err != nil {
 		return nil, nil, err
 	}
-	a, b := with.Report.Metrics, res.Report.Metrics
-	if a.AUC-b.AUC < suspectGain || a.AUCLow <= b.AUCHigh {
+	more := append(slices.Clone(leaks), learn.Dropped{Field: name, Code: "leak"})
+	rest, err := f.without(ctx, 3, with, more)
+	if err != nil {
+		return nil, nil, err
+	}
+	one, all, others := alone.Report.Metrics, with.Report.Metrics, rest.Report.Metrics
+	if all.AUCLow <= others.AUCHigh || one.AUC < others.AUC+suspectLead {
 		return with, leaks, nil
 	}
-	text := fmt.Sprintf("with %s the AUC is %.2f, without it %.2f; a single field rarely tells that much unless it is filled in while or after the outcome is decided", f.plan.byName[name].label, a.AUC, b.AUC)
-	for i := range res.Report.Dropped {
-		if d := &res.Report.Dropped[i]; d.Field == name {
-			d.Reason = "leak: left out because " + text
-			more[len(more)-1] = *d
+	text := fmt.Sprintf("%s alone ranks better (AUC %.2f) than all other fields together (%.2f), which is rare unless it is filled in while or after the outcome is decided", f.plan.byName[name].label, one.AUC, others.AUC)
+	warning := learn.Warning{Code: "possible_leak", Field: name, Text: "possible leak: " + text}
+	if others.AUCLow <= restLow {
+		with.Report.Warnings = append(with.Report.Warnings, warning)
+		return with, leaks, nil
+	}
+	more[len(more)-1].Reason = "leak: left out because " + text
+	rest.Report.Warnings = append(rest.Report.Warnings, warning)
+	explain(rest, more)
+	return rest, more, nil
+}
+
+func (f *fitter) allBut(name string) []learn.Dropped {
+	var out []learn.Dropped
+	for _, other := range f.plan.features {
+		if other.name != name {
+			out = append(out, learn.Dropped{Field: other.name})
 		}
 	}
-	res.Report.Warnings = append(res.Report.Warnings, learn.Warning{Code: "possible_leak", Field: name, Text: "possible leak: " + text})
-	return res, more, nil
+	return out
 }
 
 // judge trains once more without the held-out rows, the way the card's figures came about: when the next model is

@@ -117,7 +117,7 @@ func (d *DB) runTx(ctx context.Context, tenant uuid.UUID, fn func(context.Contex
 	if err != nil {
 		return err
 	}
-	defer tx.Rollback(context.WithoutCancel(ctx)) //nolint:errcheck // a no-op after commit
+	defer tx.Rollback(context.WithoutCancel(ctx)) // a no-op after commit
 	st := &txState{tx: tx, tenant: tenant}
 	if err := fn(context.WithValue(ctx, txKey{}, st), tx); err != nil {
 		return err

@@ -151,7 +151,9 @@ func exactNames(def *record.Definition) map[string]string {
 			out[key] = name
 		}
 	}
-	writable := func(f *record.Field) bool { return !f.Hidden && (!f.ReadOnly || f.History) && f.Type.Name() != "custom" }
+	writable := func(f *record.Field) bool {
+		return !f.Hidden && (!f.ReadOnly || f.History) && f.Type.Name() != "custom"
+	}
 	for _, f := range def.Fields {
 		if writable(f) {
 			put(f.Name, f.Name)
