@@ -29,6 +29,7 @@ type commands struct {
 	Tenant  tenantCmd  `cmd:"" help:"Create, list, suspend and delete tenants."`
 	User    userCmd    `cmd:"" help:"Create, list and disable users, reset passwords."`
 	APIKey  apikeyCmd  `cmd:"" name:"apikey" help:"Create API keys."`
+	Import  importCmd  `cmd:"" help:"Import a CSV file."`
 	Demo    demoCmd    `cmd:"" help:"Load or remove the demo tenant."`
 	Doctor  doctorCmd  `cmd:"" help:"Check the installation and say what to do."`
 	OpenAPI openapiCmd `cmd:"" name:"openapi" help:"Print the OpenAPI document."`

@@ -15,6 +15,7 @@ import (
 	"crm/internal/platform/auth"
 	"crm/internal/platform/errs"
 	"crm/internal/platform/secret"
+	"crm/internal/scoring"
 )
 
 // DemoSlug is the address of the demo tenant.
@@ -145,4 +146,11 @@ func demoPassword() string {
 	token, _ := secret.Token("")
 	token = strings.ToLower(token)
 	return strings.Join([]string{token[:4], token[4:8], token[8:12], token[12:16]}, "-")
+}
+
+// trainDemo trains the first model of the demo tenant; the job runs when the
+// server does.
+func (a *App) trainDemo(ctx context.Context) error {
+	_, err := a.Scoring.Train(ctx, scoring.TrainRequest{Object: "lead"})
+	return err
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"strings"
 	"time"
 
 	"crm/internal/platform/config"
@@ -91,5 +92,6 @@ func askReady(ctx context.Context, cfg *config.Settings) error {
 }
 
 func (a *App) scoringFinding() Finding {
-	return Finding{Part: "scoring", OK: true, Text: "not built in"}
+	engine := a.Scoring.Engine()
+	return Finding{Part: "scoring", OK: true, Note: !strings.HasPrefix(engine, "onnxruntime"), Text: engine}
 }

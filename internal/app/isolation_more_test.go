@@ -1,6 +1,25 @@
 package app_test
 
-import "testing"
+import (
+	"strings"
+	"testing"
+
+	"crm/internal/app/apptest"
+	"crm/internal/record/importing"
+	"crm/internal/scoring"
+)
 
 // makeMore makes samples of what contexts keep outside the kernel.
-func makeMore(_ *testing.T, _ *world) {}
+func makeMore(t *testing.T, w *world) {
+	t.Helper()
+	model, err := w.env.App.Scoring.Train(w.foreign.Ctx, scoring.TrainRequest{Object: "lead"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.samples.Put("scoring_model", model.ID)
+	imp, err := w.env.App.Imports.Create(w.foreign.Ctx, importing.Options{Object: "contact", FileName: apptest.Canary + ".csv", Reader: strings.NewReader("last_name\n" + apptest.Canary + "\n")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.samples.Put("import", imp.ID)
+}

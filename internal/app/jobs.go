@@ -8,6 +8,7 @@ import (
 	"github.com/riverqueue/river"
 
 	"crm/internal/platform/jobs"
+	"crm/internal/record/importing"
 )
 
 // upkeep is the installation's own housekeeping, for all tenants.
@@ -18,6 +19,8 @@ func (upkeep) Tenant() uuid.UUID { return uuid.Nil }
 
 // registerJobs adds what the contexts can work, and the periodic table.
 func (a *App) registerJobs() {
+	a.Scoring.Register(a.registry)
+	importing.Work(a.registry, func() *importing.Service { return a.Imports })
 	jobs.Work(a.registry, func(ctx context.Context, _ *river.Job[upkeep]) error { return a.upkeep(ctx) })
 	a.registry.Every(12*time.Hour, upkeep{})
 }

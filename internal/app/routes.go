@@ -11,6 +11,7 @@ import (
 	"crm/internal/platform/observe"
 	"crm/internal/platform/rest"
 	"crm/internal/record/recordhttp"
+	"crm/internal/scoring/scoringhttp"
 )
 
 // Version is the program's version, shown by crm version and in the API.
@@ -21,6 +22,7 @@ func (a *App) API() *rest.API {
 	api := &rest.API{}
 	api.Add(recordhttp.New(a.Kernel).Routes()...)
 	api.Add(identityhttp.NewAPI(a.Identity).Routes()...)
+	api.Add(scoringhttp.NewAPI(a.Scoring).Routes()...)
 	api.Add(leadshttp.New(a.Leads).Routes()...)
 	api.Add(activitieshttp.New(a.Activities).Routes()...)
 	return api

@@ -1,8 +1,8 @@
 package app
 
 import (
-	"context"
 	"fmt"
+	"path/filepath"
 
 	"crm/internal/activities"
 	"crm/internal/contacts"
@@ -10,6 +10,8 @@ import (
 	"crm/internal/identity"
 	"crm/internal/leads"
 	"crm/internal/platform/jobs"
+	"crm/internal/record/importing"
+	"crm/internal/scoring"
 )
 
 // services are the contexts, in the order they are built.
@@ -18,8 +20,11 @@ type services struct {
 	Deals      *deals.Service
 	Leads      *leads.Service
 	Activities *activities.Service
+	Scoring    *scoring.Service
+	Imports    *importing.Service
 
-	registry *jobs.Registry
+	registry   *jobs.Registry
+	importsDir *importing.Dir
 }
 
 // build makes the contexts one after the other; what one needs of another is
@@ -51,18 +56,45 @@ func (a *App) build(works bool) error {
 			a.Activities, err = activities.New(activities.Deps{Kernel: a.Kernel, Now: a.now, Log: a.Log, Next: a.Deals})
 			return err
 		}},
+		{"scoring", func() error {
+			a.Scoring, err = scoring.New(scoring.Deps{Kernel: a.Kernel, Now: a.now, Log: a.Log, LibPath: a.Cfg.ONNXRuntimeLib, DataDir: a.Cfg.DataDir,
+				Device: a.Cfg.ScoringDevice, Tenants: a.Identity.TenantIDs})
+			return err
+		}},
 	} {
 		if err := step.make(); err != nil {
 			return fmt.Errorf("build %s: %w", step.name, err)
 		}
 	}
 	a.Identity.OnTenant(a.Deals.EnsureDefaultPipeline)
+	a.react()
 	a.registerJobs()
-	a.Jobs, err = jobs.New(a.registry, jobs.Options{Pool: a.db.Pool(), Log: a.Log, Works: works})
-	return err
+	if a.Jobs, err = jobs.New(a.registry, jobs.Options{Pool: a.db.Pool(), Log: a.Log, Works: works}); err != nil {
+		return err
+	}
+	return a.connectJobs()
 }
 
-func (a *App) closeServices() {}
+// connectJobs gives the job client to the contexts that queue work: it is made of
+// what they registered.
+func (a *App) connectJobs() error {
+	a.Scoring.SetJobs(a.Jobs)
+	var err error
+	if a.importsDir, err = importing.OpenDir(filepath.Join(a.Cfg.DataDir, "imports")); err != nil {
+		return err
+	}
+	a.Imports = importing.New(importing.Deps{Kernel: a.Kernel, Files: a.importsDir, Jobs: a.Jobs, Log: a.Log, Now: a.now, Actor: a.Identity.Refresh})
+	return nil
+}
 
-// trainDemo trains the first model of the demo tenant.
-func (a *App) trainDemo(context.Context) error { return nil }
+// closeServices frees what contexts hold beside the database.
+func (a *App) closeServices() {
+	if a.Scoring != nil {
+		a.Scoring.Close()
+	}
+	if a.importsDir != nil {
+		if err := a.importsDir.Close(); err != nil {
+			a.Log.Warn("close the imports directory", "error", err)
+		}
+	}
+}

@@ -219,3 +219,42 @@ func (s *Service) keyActor(ctx context.Context, tenant, key, role uuid.UUID, nam
 	})
 	return &auth.Actor{Kind: auth.APIKey, TenantID: tenant, ID: key, Name: name, Role: r.Key, Grants: r.grants(), Via: auth.ViaAPI, TimeZone: t.TimeZone, Currency: t.Currency}, err
 }
+
+// Refresh brings an actor that was written down earlier (with an import, say) up
+// to date: people who left and keys that were revoked are refused, and the rights
+// are those of now.
+func (s *Service) Refresh(ctx context.Context, asked auth.Actor) (*auth.Actor, error) {
+	switch asked.Kind {
+	case auth.User:
+		now, err := s.userActor(ctx, asked.TenantID, asked.ID)
+		if err == nil && now == nil {
+			err = errs.New(errs.Forbidden, "left", "Whoever asked for this may no longer sign in.")
+		}
+		return now, err
+	case auth.APIKey:
+		return s.refreshKey(ctx, asked)
+	}
+	return &asked, nil
+}
+
+func (s *Service) refreshKey(ctx context.Context, asked auth.Actor) (*auth.Actor, error) {
+	ctx = auth.With(ctx, auth.SystemActor(asked.TenantID))
+	var role uuid.UUID
+	found := false
+	err := s.db.Read(ctx, db.Query{SQL: `select role_id from api_keys where tenant_id = app_tenant() and id = $1 and revoked_at is null`, Args: []any{asked.ID}}, func(rows pgx.Rows) error {
+		for rows.Next() {
+			found = true
+			if err := rows.Scan(&role); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	if !found {
+		return nil, errs.New(errs.Forbidden, "revoked", "The API key that asked for this was revoked.")
+	}
+	return s.keyActor(ctx, asked.TenantID, asked.ID, role, asked.Name)
+}

@@ -1,6 +1,7 @@
 package importing
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"strings"
@@ -25,13 +26,8 @@ type attempt struct {
 	answers map[string]found // by object, with what was made here
 	warned  []Warning
 	book    *stageBook
+	pipes   map[int]uuid.UUID // pipelines that rows named
 	tally   tally
-}
-
-// link is a relation to the same object that could not be found yet.
-type link struct {
-	draft       int
-	field, text string
 }
 
 func (at *attempt) warn(w Warning) { at.warned = addWarning(at.warned, w) }
@@ -54,9 +50,7 @@ func (at *attempt) resolve(ctx context.Context) error {
 		for _, w := range d.warnings {
 			at.warn(w)
 		}
-		for _, r := range d.refs {
-			at.point(i, r)
-		}
+		at.point(i)
 	}
 	return at.resolveStages(ctx)
 }
@@ -84,8 +78,40 @@ func (at *attempt) resolveObject(ctx context.Context, object string) error {
 	if !at.mayMake(object) || object == at.def.Name {
 		return nil
 	}
-	missing := slices.DeleteFunc(texts, func(t string) bool { return answers[t] != uuid.Nil })
-	return at.makeMissing(ctx, object, missing, answers)
+	return at.makeMissing(ctx, object, at.missing(object, answers), answers)
+}
+
+// missing are the names to make records of: of each row that points to nobody the
+// first cell that looks like a name rather than another system's id.
+func (at *attempt) missing(object string, answers found) []string {
+	var out []string
+	seen := map[string]bool{}
+	for i, d := range at.drafts {
+		if at.errs[i] != nil {
+			continue
+		}
+		for name, refs := range d.refsTo(object) {
+			if at.patches[i][name] != nil || slices.ContainsFunc(refs, func(r ref) bool { return answers[r.text] != uuid.Nil }) {
+				continue
+			}
+			n := max(slices.IndexFunc(refs, func(r ref) bool { return !allDigits(r.text) }), 0)
+			if text := refs[n].text; !seen[text] {
+				seen[text] = true
+				out = append(out, text)
+			}
+		}
+	}
+	return out
+}
+
+func (d *draft) refsTo(object string) map[string][]ref {
+	out := map[string][]ref{}
+	for _, r := range d.refs {
+		if r.object() == object {
+			out[r.col.target.name] = append(out[r.col.target.name], r)
+		}
+	}
+	return out
 }
 
 // texts are the different cells of the chunk that point to an object, in file order.
@@ -97,7 +123,7 @@ func (at *attempt) texts(object string) []string {
 			continue
 		}
 		for _, r := range d.refs {
-			if targetObject(r.col.target.field) == object && !seen[r.text] {
+			if r.object() == object && !seen[r.text] {
 				seen[r.text] = true
 				out = append(out, r.text)
 			}
@@ -106,29 +132,37 @@ func (at *attempt) texts(object string) []string {
 	return out
 }
 
-// point writes the found id into the patch, or decides what an unknown one means.
-func (at *attempt) point(i int, r ref) {
-	object := targetObject(r.col.target.field)
-	name := r.col.target.name
-	if object == "stage" || object == "pipeline" {
-		return
+// point writes the found ids into the row's patch, and decides what unknown ones mean.
+// Several columns may tell of the same record; one that is known is enough.
+func (at *attempt) point(i int) {
+	d, p := at.drafts[i], at.patches[i]
+	for _, r := range d.refs {
+		name := r.col.target.name
+		if u := at.answers[r.object()][r.text]; u != uuid.Nil && p[name] == nil {
+			p[name] = u
+		}
 	}
-	if _, set := at.patches[i][name]; set {
-		return
+	for _, r := range d.refs {
+		name := r.col.target.name
+		if p[name] == nil && r.object() != "stage" && r.object() != "pipeline" {
+			at.miss(i, r)
+		}
 	}
-	if u := at.answers[object][r.text]; u != uuid.Nil {
-		at.patches[i][name] = u
-		return
-	}
+}
+
+func (at *attempt) miss(i int, r ref) {
+	name, object := r.col.target.name, r.object()
 	switch {
 	case object == at.def.Name:
-		at.links = append(at.links, link{i, name, r.text})
+		at.links = append(at.links, link{draft: i, field: name, text: r.text})
 	case r.col.lenient():
 		at.warn(warning(name, "unknown_"+object, "There is no %s %q; it was left empty.", object, short(r.text)))
 	default:
 		at.errs[i] = errs.Field(r.col.Field, "unknown_"+object, "There is no %s %q.", object, short(r.text))
 	}
 }
+
+func (r ref) object() string { return targetObject(r.col.target.field) }
 
 // lookup is the run's memory of one object; nil for one the kernel does not know.
 func (r *run) lookup(ctx context.Context, object string) (*lookup, error) {
@@ -208,7 +242,7 @@ func (at *attempt) named(def *record.Definition, text string) record.Patch {
 		p["domain"] = strings.ToLower(text)
 	}
 	if def.Name == "user" {
-		p["role_id"] = at.roles["sales_manager"]
+		p["role_id"] = cmp.Or(at.roles["sales_manager"], at.roles["sales_rep"])
 		p["state"] = "invited"
 	}
 	return p

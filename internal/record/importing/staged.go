@@ -23,7 +23,7 @@ func (at *attempt) resolveStages(ctx context.Context) error {
 	if err != nil || book == nil {
 		return err
 	}
-	at.book = book
+	at.book, at.pipes = book, map[int]uuid.UUID{}
 	for i := range at.drafts {
 		if at.errs[i] != nil || at.drafts[i].blank {
 			continue
@@ -52,21 +52,38 @@ func (at *attempt) resolveStage(ctx context.Context, i int) error {
 	if err != nil {
 		return err
 	}
-	if st == nil && at.imp.Mode != Update {
-		st = at.book.end(pipe, "open")
-	}
 	if st != nil {
-		p["stage_id"], p["pipeline_id"] = st.id, st.pipeline
-		at.setStatus(p, st.kind)
+		at.enter(p, st)
+	}
+	if pipe != uuid.Nil {
+		at.pipes[i] = pipe
 	}
 	at.setCloseDate(d, p, st)
-	at.nameDeal(d, p)
 	return nil
+}
+
+func (at *attempt) enter(p record.Patch, st *stage) {
+	p["stage_id"], p["pipeline_id"] = st.id, st.pipeline
+	at.setStatus(p, st.kind)
+}
+
+// newDeal fills what a deal cannot be without: the first open stage, and a name.
+func (at *attempt) newDeal(i int) {
+	p := at.patches[i]
+	if at.book == nil {
+		return
+	}
+	if _, set := p["stage_id"]; !set {
+		if st := at.book.end(at.pipes[i], "open"); st != nil {
+			at.enter(p, st)
+		}
+	}
+	at.nameDeal(at.drafts[i], p)
 }
 
 func (d *draft) ref(object string) (ref, bool) {
 	for _, r := range d.refs {
-		if targetObject(r.col.target.field) == object {
+		if r.object() == object {
 			return r, true
 		}
 	}
@@ -126,7 +143,10 @@ func (at *attempt) makePipeline(ctx context.Context, name string) (uuid.UUID, er
 	if err != nil || results[0].Err != nil {
 		return uuid.Nil, err
 	}
-	at.book.pipelines = append(at.book.pipelines, pipeline{id: u, name: name})
+	// The pipeline's own rules may have given it stages.
+	if at.book, err = loadStages(ctx, at.tx, at.k); err != nil {
+		return uuid.Nil, err
+	}
 	return u, nil
 }
 
@@ -190,7 +210,7 @@ func (at *attempt) setTime(p record.Patch, name string, t time.Time) {
 // nameDeal names a deal after its company and product when the file has no names.
 func (at *attempt) nameDeal(d *draft, p record.Patch) {
 	f, ok := at.def.Field("name")
-	if !ok || !f.Required || p["name"] != nil || at.imp.Mode == Update {
+	if !ok || !f.Required || p["name"] != nil {
 		return
 	}
 	var parts []string

@@ -1,0 +1,192 @@
+package recordpage
+
+import (
+	"context"
+	"strconv"
+	"time"
+
+	"github.com/google/uuid"
+
+	"crm/internal/platform/auth"
+	"crm/internal/platform/money"
+	"crm/internal/record"
+	"crm/web/ui"
+)
+
+// maxOptions bounds the choices a select holds; the rest is found by typing.
+const maxOptions = 50
+
+// control is the form control of a field holding v (canonical, nil = empty).
+// base is "/{workspace}"; targets are the choices of a relation.
+func control(f *record.Field, v any, base string, k *record.Kernel, targets []ui.Option, zone *time.Location, currency string) ui.Field {
+	out := ui.Field{Name: fieldName(f), Label: f.Label, Help: f.Help, Required: f.Required}
+	if v != nil {
+		out.Value = f.Type.Text(v)
+	}
+	switch f.Type.Name() {
+	case "long_text":
+		out.Kind = ui.FieldLong
+	case "email":
+		out.Kind, out.Placeholder = ui.FieldEmail, "name@company.com"
+	case "phone":
+		out.Kind, out.Placeholder = ui.FieldPhone, "+49 30 1234567"
+	case "url":
+		out.Kind, out.Placeholder = ui.FieldURL, "https://company.com"
+	case "integer", "decimal", "percent":
+		out.Kind = ui.FieldNumber
+	case "boolean":
+		out.Kind = ui.FieldCheck
+	case "date":
+		out.Kind = ui.FieldDate
+	case "datetime":
+		out.Kind = ui.FieldDateTime
+		if t, ok := v.(time.Time); ok {
+			out.Value = t.In(zone).Format("2006-01-02T15:04")
+		}
+	case "money":
+		moneyField(&out, v, currency)
+	case "select":
+		out.Kind, out.Options = ui.FieldSelect, choices(f)
+		if len(f.Options) == 0 {
+			out.Kind = ui.FieldText
+		}
+	case "list":
+		listField(&out, f, v)
+	case "relation", "user", "team":
+		relationField(&out, f, base, k, targets)
+	default:
+		out.Max = 500
+	}
+	return out
+}
+
+func moneyField(out *ui.Field, v any, currency string) {
+	out.Kind, out.Currency, out.Value = ui.FieldMoney, currency, ""
+	if out.Currency == "" {
+		out.Currency = "USD"
+	}
+	a, ok := v.(money.Amount)
+	if ok {
+		out.Value, out.Currency = a.Decimal(), a.Currency
+	}
+	out.Currencies = currencies(out.Currency)
+}
+
+// currencies offers the usual ones, with the record's own first.
+func currencies(first string) []string {
+	out := []string{first}
+	for _, c := range []string{"EUR", "USD", "GBP", "CHF", "JPY", "SEK", "PLN", "CAD", "AUD", "INR", "CNY", "BRL"} {
+		if c != first {
+			out = append(out, c)
+		}
+	}
+	return out
+}
+
+func listField(out *ui.Field, f *record.Field, v any) {
+	out.Kind = ui.FieldTags
+	if out.Help == "" {
+		out.Help = "Separate words by commas."
+	}
+	if len(f.Options) > 0 {
+		out.Kind, out.Options, out.Help = ui.FieldMulti, choices(f), f.Help
+		out.Values, _ = v.([]string)
+	}
+}
+
+func relationField(out *ui.Field, f *record.Field, base string, k *record.Kernel, targets []ui.Option) {
+	out.Kind, out.Options = ui.FieldRelation, targets
+	o, ok := k.Object(f.Target)
+	if !ok {
+		out.Off = "Nothing to choose from yet."
+		return
+	}
+	if o.Def.System && len(targets) < maxOptions {
+		out.Kind = ui.FieldSelect
+		return
+	}
+	out.Lookup = base + "/lookup/" + o.Def.Plural
+}
+
+// options lists records of an object as choices; current ones are always among
+// them, so that a form never loses what it shows.
+func (p *Pages) options(ctx context.Context, object string, current []uuid.UUID) ([]ui.Option, error) {
+	o, ok := p.k.Object(object)
+	if !ok || !reads(auth.From(ctx), object) {
+		return nil, nil
+	}
+	q := record.Query{Limit: maxOptions}
+	if o.Def.System {
+		q.Limit = record.MaxLimit
+	}
+	found, err := o.List(ctx, q)
+	if err != nil {
+		return nil, err
+	}
+	var out []ui.Option
+	seen := map[uuid.UUID]bool{}
+	for _, rec := range found.Records {
+		seen[rec.ID()] = true
+		out = append(out, option(rec))
+	}
+	var missing []uuid.UUID
+	for _, id := range current {
+		if !seen[id] && id != uuid.Nil {
+			missing = append(missing, id)
+		}
+	}
+	more, err := o.GetMany(ctx, missing)
+	if err != nil {
+		return nil, err
+	}
+	for _, rec := range more {
+		out = append(out, option(rec))
+	}
+	return out, nil
+}
+
+func option(rec *record.Record) ui.Option {
+	return ui.Option{Value: rec.ID().String(), Label: rec.Title(), Hint: hint(rec)}
+}
+
+// hint is what tells two records of the same name apart.
+func hint(rec *record.Record) string {
+	for _, name := range []string{"email", "domain", "company", "code"} {
+		if s := rec.Text(name); s != "" && s != rec.Title() {
+			return s
+		}
+	}
+	return ""
+}
+
+// editable are the fields a form may change, in their order.
+func editable(d *record.Definition) []*record.Field {
+	var out []*record.Field
+	for _, f := range d.Fields {
+		if shownField(f) && !f.ReadOnly {
+			out = append(out, f)
+		}
+	}
+	return append(out, d.CustomFields()...)
+}
+
+// addressParts are the fields of an address in a form: "{field}.street".
+var addressParts = []struct{ key, label, autocomplete string }{
+	{"street", "Street", "street-address"}, {"city", "City", "address-level2"}, {"region", "Region", "address-level1"},
+	{"postal_code", "Postal code", "postal-code"}, {"country", "Country", "country-name"},
+}
+
+func addressFields(f *record.Field, v any) []ui.Field {
+	m, _ := v.(map[string]any)
+	var out []ui.Field
+	for _, part := range addressParts {
+		s, _ := m[part.key].(string)
+		out = append(out, ui.Field{Name: f.Name + "." + part.key, Label: part.label, Value: s, Max: 200, Wide: part.key == "street"})
+	}
+	return out
+}
+
+func boolText(v any) string {
+	b, _ := v.(bool)
+	return strconv.FormatBool(b)
+}

@@ -1,0 +1,402 @@
+package recordpage
+
+import (
+	"log/slog"
+	"net/http"
+	"net/url"
+	"slices"
+
+	"github.com/go-chi/chi/v5"
+	"github.com/google/uuid"
+
+	"crm/internal/platform/auth"
+	"crm/internal/platform/errs"
+	"crm/internal/platform/page"
+	"crm/internal/record"
+	"crm/web/ui"
+)
+
+// sheet is one record page being put together.
+type sheet struct {
+	p       *Pages
+	r       *http.Request
+	o       *record.Object
+	def     *record.Definition
+	rec     *record.Record
+	actor   *auth.Actor
+	base    string
+	href    string
+	names   *names
+	format  ui.Format
+	edits   bool // the reader may change it
+	history bool // only its own changes, on the history tab
+	choices map[string][]ui.Option
+	open    *openField
+}
+
+// openField is the one property whose edit was refused and stays open.
+type openField struct {
+	name  string
+	typed url.Values
+	error string
+}
+
+// record answers GET /{objects}/{id}.
+func (p *Pages) record(w http.ResponseWriter, r *http.Request, o *record.Object) error {
+	return p.showRecord(w, r, o, http.StatusOK, nil, nil)
+}
+
+// history answers GET /{objects}/{id}/history: what was changed, and Undo beside
+// each change.
+func (p *Pages) history(w http.ResponseWriter, r *http.Request, o *record.Object) error {
+	return p.showRecord(w, r, o, http.StatusOK, nil, nil)
+}
+
+func (p *Pages) showRecord(w http.ResponseWriter, r *http.Request, o *record.Object, status int, open *openField, state *ui.Banner) error {
+	s, err := p.sheet(r, o, open)
+	if err != nil {
+		return err
+	}
+	body, err := s.page()
+	if err != nil {
+		return err
+	}
+	if state != nil {
+		body.State = state
+	}
+	for _, extend := range p.extends[o.Def.Name] {
+		if err := extend(r, s.rec, &body); err != nil {
+			return err
+		}
+	}
+	return p.Page(w, r, status, Head{Title: s.rec.Title() + " · " + o.Def.LabelPlural, Section: section(o.Def)}, body)
+}
+
+func (p *Pages) sheet(r *http.Request, o *record.Object, open *openField) (*sheet, error) {
+	id, err := pathID(r)
+	if err != nil {
+		return nil, err
+	}
+	rec, err := o.Get(r.Context(), id)
+	if err != nil {
+		return nil, err
+	}
+	def, err := p.k.Definition(r.Context(), o.Def.Name)
+	if err != nil {
+		return nil, err
+	}
+	a := auth.From(r.Context())
+	return &sheet{
+		p: p, r: r, o: o, def: def, rec: rec, actor: a, base: Path(r), href: hrefOf(Path(r), rec), format: p.Format(r), open: open,
+		edits: may(a, auth.Update, rec) && !rec.Deleted(), history: chi.RouteContext(r.Context()).RoutePattern() != "" && isHistory(r),
+	}, nil
+}
+
+func isHistory(r *http.Request) bool {
+	path := r.URL.Path
+	return len(path) > 8 && path[len(path)-8:] == "/history"
+}
+
+// page loads what the record needs and draws it.
+func (s *sheet) page() (ui.RecordPage, error) {
+	ctx := s.r.Context()
+	story, err := s.story()
+	if err != nil {
+		return ui.RecordPage{}, err
+	}
+	var planned []*record.Record
+	if s.p.planned != nil && !s.history {
+		if planned, err = s.p.planned(ctx, s.o.Def.Name, s.rec.ID()); err != nil {
+			return ui.RecordPage{}, err
+		}
+	}
+	w := wanted{}
+	w.addRecord(s.rec, relationFields(s.def))
+	story.want(w)
+	if s.names, err = s.p.load(ctx, s.base, w); err != nil {
+		return ui.RecordPage{}, err
+	}
+	if err := s.loadChoices(); err != nil {
+		return ui.RecordPage{}, err
+	}
+	related, err := s.related()
+	if err != nil {
+		return ui.RecordPage{}, err
+	}
+	out := s.head()
+	out.Timeline = story.timeline(s)
+	out.Timeline.Planned = s.plans(planned)
+	out.Details, out.Related = s.details(), related
+	out.Summary = scorePanel(s.rec)
+	if s.edits && !s.history {
+		out.Composer = s.composer()
+	}
+	s.addPanels(&out)
+	return out, nil
+}
+
+// head is who it is: name, key facts, buttons, and what is special about it.
+func (s *sheet) head() ui.RecordPage {
+	d := s.o.Def
+	name := s.rec.Title()
+	out := ui.RecordPage{
+		Object: d.Plural, ID: s.rec.ID().String(), Version: s.rec.Version(), Back: ui.Link{Label: d.LabelPlural, Href: s.base + "/" + d.Plural},
+		Avatar: ui.Avatar{Name: name, Square: d.Name != "contact" && d.Name != "lead" && d.Name != "user", Size: 40}, Name: name, Score: headScore(s.rec),
+		Facts: s.facts(), Tabs: []ui.Tab{{Label: "Overview", Href: s.href, Current: !s.history}, {Label: "History", Href: s.href + "/history", Current: s.history}},
+	}
+	out.Sub, out.SubHref = s.sub()
+	if s.edits {
+		out.Actions = append(out.Actions, ui.Action{Label: "Edit", Icon: "pencil", Href: s.href + "/edit"})
+	}
+	if may(s.actor, auth.Delete, s.rec) && !s.rec.Deleted() {
+		out.More = append(out.More, ui.Action{Label: "Delete", Icon: "trash-2", Post: s.href + "/delete"})
+	}
+	if s.rec.Deleted() {
+		out.State = s.inBin()
+	}
+	return out
+}
+
+func (s *sheet) inBin() *ui.Banner {
+	b := &ui.Banner{Tone: ui.ToneWarn, Text: "This " + lower(s.o.Def.Label) + " is in the bin.", Detail: "Nobody finds it in lists or search."}
+	if may(s.actor, auth.Delete, s.rec) {
+		b.Actions = []ui.Action{{Label: "Restore", Icon: "undo-2", Post: s.href + "/restore"}}
+	}
+	return b
+}
+
+// sub is the line under the name: "CFO at Atlas Freight".
+func (s *sheet) sub() (text, href string) {
+	job := s.rec.Text("title")
+	company := s.rec.Text("company")
+	if f, ok := s.def.Field("account_id"); ok {
+		if id, set := s.rec.Get(f.Name).(uuid.UUID); set {
+			company = s.names.title(f.Target, id)
+			if company != "" {
+				href = s.names.href(f.Target, id)
+			}
+		}
+	}
+	switch {
+	case s.isTitle("title"), job == "" && company == "":
+		return s.rec.Text("domain"), ""
+	case job == "":
+		return company, href
+	case company == "":
+		return job, ""
+	}
+	return job + " at " + company, href
+}
+
+// isTitle reports whether a field is part of the record's own name.
+func (s *sheet) isTitle(name string) bool {
+	f, ok := s.def.Field(name)
+	return ok && f.Title
+}
+
+// factFields are what a header shows, when the object has it.
+var factFields = []string{"status", "lifecycle", "type", "stage_id", "amount", "expected_close_date", "due_at", "next_activity_at", "employees", "industry", "owner_id"}
+
+func (s *sheet) facts() []ui.Fact {
+	var out []ui.Fact
+	for _, name := range factFields {
+		f, ok := s.def.Field(name)
+		if !ok || s.rec.Get(name) == nil {
+			continue
+		}
+		if v := s.names.cell(s.rec, f); !v.Empty() && len(out) < 5 {
+			out = append(out, ui.Fact{Label: f.Label, Value: v})
+		}
+	}
+	return out
+}
+
+// bookkeeping are fields that tell of the record rather than of its subject.
+var bookkeeping = []string{"external_id", "created_at", "created_by", "updated_at", "updated_by"}
+
+// quiet are fields that have a place of their own on the page.
+var quiet = []string{"score", "score_grade", "score_probability", "score_model_id", "scored_at"}
+
+// details are the fields in groups, each with its own small form.
+func (s *sheet) details() []ui.PropertyGroup {
+	main, own, books := ui.PropertyGroup{Title: "Details"}, ui.PropertyGroup{Title: "More fields"}, ui.PropertyGroup{Title: "Record", Folded: true}
+	for _, f := range s.def.Fields {
+		switch {
+		case !shownField(f), slices.Contains(quiet, f.Name):
+		case slices.Contains(bookkeeping, f.Name):
+			books.Properties = append(books.Properties, s.property(f))
+		case (f.Name == "owner_id" || f.Name == "team_id") && !s.def.Owned:
+		case f.ReadOnly && s.rec.Get(f.Name) == nil:
+		default:
+			main.Properties = append(main.Properties, s.property(f))
+		}
+	}
+	for _, f := range s.def.CustomFields() {
+		own.Properties = append(own.Properties, s.property(f))
+	}
+	groups := []ui.PropertyGroup{main}
+	if len(own.Properties) > 0 {
+		groups = append(groups, own)
+	}
+	return append(groups, books)
+}
+
+func (s *sheet) property(f *record.Field) ui.Property {
+	name := fieldName(f)
+	out := ui.Property{Name: name, Label: f.Label, Value: s.names.cell(s.rec, f), Version: s.rec.Version()}
+	if !s.edits || f.ReadOnly || f.Type.Name() == "address" {
+		return out
+	}
+	edit := control(f, fieldValue(s.rec, f), s.base, s.p.k, s.targets(f), zoneOf(s.actor), s.actor.Currency)
+	edit.Help = ""
+	if s.open != nil && s.open.name == name {
+		out.Error, out.Open = s.open.error, true
+		edit.Value, edit.Values = firstText(s.open.typed[name]), s.open.typed[name]
+	}
+	out.Edit, out.EditURL = &edit, s.href+"/fields/"+url.PathEscape(name)
+	return out
+}
+
+// loadChoices loads what selects need: people and settings. Other records are
+// found by typing.
+func (s *sheet) loadChoices() error {
+	s.choices = map[string][]ui.Option{}
+	if !s.edits {
+		return nil
+	}
+	for _, f := range editable(s.def) {
+		if _, loaded := s.choices[f.Target]; loaded || !small(s.p, f) {
+			continue
+		}
+		list, err := s.p.options(s.r.Context(), f.Target, nil)
+		if err != nil {
+			return err
+		}
+		s.choices[f.Target] = list
+	}
+	return nil
+}
+
+func (s *sheet) targets(f *record.Field) []ui.Option {
+	if list, ok := s.choices[f.Target]; ok {
+		return s.ownStages(f, list)
+	}
+	id, _ := s.rec.Get(f.Name).(uuid.UUID)
+	if rec := s.names.record(f.Target, id); rec != nil {
+		return []ui.Option{option(rec)}
+	}
+	return nil
+}
+
+// ownStages leaves the list as it is unless the object narrows it; see Extend.
+func (s *sheet) ownStages(_ *record.Field, list []ui.Option) []ui.Option { return list }
+
+// addPanels fills the slots. A panel that fails says so quietly; the page stands.
+func (s *sheet) addPanels(out *ui.RecordPage) {
+	if s.history {
+		return
+	}
+	for _, slot := range s.p.panels[s.o.Def.Name] {
+		panel := ui.Panel{ID: slot.ID, Title: slot.Title}
+		body, err := slot.Body(s.r.Context(), s.rec)
+		if err != nil {
+			if errs.KindOf(err) == errs.Forbidden {
+				continue
+			}
+			slog.WarnContext(s.r.Context(), "panel failed", "panel", slot.ID, "object", s.o.Def.Name, "record_id", s.rec.ID(), "error", err)
+			panel.Note = "This part could not be loaded. The rest of the page is fine."
+		} else if body == nil {
+			continue
+		}
+		panel.Body = body
+		if slot.Lead {
+			out.Lead = append(out.Lead, panel)
+		} else {
+			out.Panels = append(out.Panels, panel)
+		}
+	}
+}
+
+// updateField answers POST /{objects}/{id}/fields/{field}: one value in place.
+func (p *Pages) updateField(w http.ResponseWriter, r *http.Request, o *record.Object) error {
+	st, err := p.existing(r, o)
+	if err != nil {
+		return err
+	}
+	name, err := url.PathUnescape(chi.URLParam(r, "field"))
+	f, ok := st.def.Field(name)
+	if err != nil || !ok || f.ReadOnly {
+		return errs.New(errs.NotFound, "unknown_field", "There is no field %q to change.", name)
+	}
+	if err := r.ParseForm(); err != nil {
+		return errs.Wrap(err, errs.Malformed, "not_a_form", "The form could not be read.")
+	}
+	patch, refused := readForm([]*record.Field{f}, r.PostForm, st.def, zoneOf(auth.From(r.Context())), auth.From(r.Context()).Currency)
+	if len(refused) > 0 {
+		return p.showRecord(w, r, o, http.StatusUnprocessableEntity, &openField{name, r.PostForm, refused[0].Message}, nil)
+	}
+	if len(patch) == 0 {
+		return errs.New(errs.Malformed, "no_value", "The form held no value for %s.", f.Label)
+	}
+	return p.saveField(w, r, o, st, f, patch)
+}
+
+func (p *Pages) saveField(w http.ResponseWriter, r *http.Request, o *record.Object, st *formState, f *record.Field, patch record.Patch) error {
+	res, c, err := p.save(r.Context(), o, st.rec.ID(), formVersion(r), patch)
+	if c != nil {
+		return p.showClash(w, r, o, st, f, c)
+	}
+	if e := errs.As(err); e != nil && (e.Kind == errs.Invalid || e.Kind == errs.Conflict) {
+		text := e.Message
+		if own := errorOf(e.Fields, f); own != "" {
+			text = own
+		}
+		return p.showRecord(w, r, o, http.StatusUnprocessableEntity, &openField{fieldName(f), r.PostForm, text}, nil)
+	}
+	if err != nil {
+		return err
+	}
+	if res.Seq != 0 {
+		p.Site.SetFlash(w, page.Flash{Text: f.Label + " saved.", Seq: res.Seq})
+	}
+	return page.SeeOther(w, r, hrefOf(Path(r), st.rec))
+}
+
+// showClash keeps the edit open with one's own value; theirs is what the page
+// shows behind it. Saving again keeps mine, cancelling keeps theirs.
+func (p *Pages) showClash(w http.ResponseWriter, r *http.Request, o *record.Object, st *formState, f *record.Field, c *clash) error {
+	want := wanted{}
+	want.addRecord(c.current, []*record.Field{f})
+	n, err := p.load(r.Context(), Path(r), want)
+	if err != nil {
+		return err
+	}
+	text := c.sentence(n, f, p.Format(r)) + " Save again to keep yours, cancel to keep theirs."
+	return p.showRecord(w, r, o, http.StatusConflict, &openField{fieldName(f), r.PostForm, text}, nil)
+}
+
+// delete answers POST /{objects}/{id}/delete: into the bin, with a way back.
+func (p *Pages) delete(w http.ResponseWriter, r *http.Request, o *record.Object) error {
+	return p.bin(w, r, o, record.OpDelete, " moved to the bin.")
+}
+
+// restore answers POST /{objects}/{id}/restore.
+func (p *Pages) restore(w http.ResponseWriter, r *http.Request, o *record.Object) error {
+	return p.bin(w, r, o, record.OpRestore, " restored.")
+}
+
+func (p *Pages) bin(w http.ResponseWriter, r *http.Request, o *record.Object, kind record.OpKind, done string) error {
+	id, err := pathID(r)
+	if err != nil {
+		return err
+	}
+	res, err := o.One(r.Context(), record.Operation{Kind: kind, ID: id})
+	if err != nil {
+		return err
+	}
+	p.Site.SetFlash(w, page.Flash{Text: res.Record.Title() + done, Seq: res.Seq})
+	if kind == record.OpDelete {
+		return page.SeeOther(w, r, Path(r, o.Def.Plural))
+	}
+	return page.SeeOther(w, r, hrefOf(Path(r), res.Record))
+}
