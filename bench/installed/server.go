@@ -33,6 +33,7 @@ type Server struct {
 	DataDir string
 
 	bin, dir string
+	serve    []string // program and arguments
 	env      []string
 	cmd      *exec.Cmd
 	log      *os.File
@@ -44,7 +45,7 @@ func New(ctx context.Context, bin string, extra ...string) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make a directory for the installation: %w", err)
 	}
-	s := &Server{bin: bin, dir: dir, DataDir: filepath.Join(dir, "data")}
+	s := &Server{bin: bin, serve: []string{bin, "serve"}, dir: dir, DataDir: filepath.Join(dir, "data")}
 	if err := s.prepare(ctx, extra); err != nil {
 		return nil, errors.Join(err, os.RemoveAll(dir))
 	}
@@ -98,12 +99,19 @@ func freeAddr(ctx context.Context) (string, error) {
 	return l.Addr().String(), nil
 }
 
+// ServeWithSelf makes later starts run this very program in another role instead of the built one.
+func (s *Server) ServeWithSelf(args ...string) error {
+	self, err := os.Executable()
+	s.serve = append([]string{self}, args...)
+	return err
+}
+
 // PID of the running server.
 func (s *Server) PID() int { return s.cmd.Process.Pid }
 
 // Start runs crm serve and returns how long it took from the start of the process until it said it was ready.
 func (s *Server) Start(ctx context.Context) (time.Duration, error) {
-	s.cmd = exec.Command(s.bin, "serve") //nolint:noctx,gosec // our own binary, ended by Stop, which lets it drain
+	s.cmd = exec.Command(s.serve[0], s.serve[1:]...) //nolint:noctx,gosec // our own binary, ended by Stop, which lets it drain
 	// Not the caller's directory: there may be a crm.toml in it.
 	s.cmd.Env, s.cmd.Dir, s.cmd.Stdout, s.cmd.Stderr = s.env, s.dir, s.log, s.log
 	start := time.Now()

@@ -17,24 +17,30 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
 	"crm/bench/stats"
 )
 
-// Plan says what to send. Either Duration or Each bounds it.
+// Shape bounds a run: by Duration, or by Each requests per connection when that is not 0.
+type Shape struct {
+	Conns    int
+	Duration time.Duration // none starts after it
+	Each     int
+}
+
+// Plan says what to send where.
 type Plan struct {
-	Addr     string        // host:port
-	Conns    int           // open connections
-	Duration time.Duration // no request starts after it
-	Each     int           // requests per connection; 0 = until Duration
-	Want     int           // the status that counts as success
-	// Next returns the n-th request of a connection, see Get and Send. It is called between two requests and should be quick.
+	Shape
+	Addr string // host:port
+	Want int    // the status that counts as success
+	// Next returns the n-th request of a connection, see Get and Post. Its time counts as the request's.
 	Next func(conn, n int) []byte
 }
 
-// Result is what came back. Times are from the first byte written to the last byte read, without order.
+// Result is what came back. Times are without order.
 type Result struct {
 	Done    int
 	Elapsed time.Duration
@@ -53,7 +59,12 @@ type StatusError struct {
 	Body   string // at most 300 bytes
 }
 
-func (e *StatusError) Error() string { return fmt.Sprintf("answer %d: %s", e.Status, e.Body) }
+func (e *StatusError) Error() string {
+	if e.Status == http.StatusNotFound {
+		return "answer 404"
+	}
+	return fmt.Sprintf("answer %d: %s", e.Status, e.Body)
+}
 
 // Absent reports whether an error says that the server has no such call.
 func Absent(err error) bool {
@@ -61,10 +72,44 @@ func Absent(err error) bool {
 	return errors.As(err, &status) && (status.Status == http.StatusNotFound || status.Status == http.StatusMethodNotAllowed)
 }
 
-// Run sends the plan and waits for all answers. The first unwanted answer or lost connection ends it.
-func Run(ctx context.Context, p Plan) (*Result, error) {
+// Do runs fn in the same closed loop, for peers that are no servers. conn counts from 0 to Conns-1, n from 0 for each.
+// The first error ends the run.
+func Do(ctx context.Context, shape Shape, fn func(ctx context.Context, conn, n int) error) (*Result, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
+	times := make([][]time.Duration, shape.Conns)
+	start := time.Now()
+	var wg sync.WaitGroup
+	for conn := range shape.Conns {
+		wg.Go(func() {
+			var err error
+			if times[conn], err = loop(ctx, shape, start, func(n int) error { return fn(ctx, conn, n) }); err != nil {
+				cancel(err)
+			}
+		})
+	}
+	wg.Wait()
+	r := &Result{Elapsed: time.Since(start), Times: slices.Concat(times...)}
+	r.Done = len(r.Times)
+	return r, context.Cause(ctx)
+}
+
+func loop(ctx context.Context, shape Shape, start time.Time, fn func(n int) error) (times []time.Duration, err error) {
+	for n := 0; shape.Each == 0 || n < shape.Each; n++ {
+		began := time.Now()
+		if ctx.Err() != nil || shape.Each == 0 && began.Sub(start) > shape.Duration {
+			return times, nil
+		}
+		if err := fn(n); err != nil {
+			return times, err
+		}
+		times = append(times, time.Since(began))
+	}
+	return times, nil
+}
+
+// Run sends the plan and waits for all answers. The first unwanted answer or lost connection ends it.
+func Run(ctx context.Context, p Plan) (*Result, error) {
 	clients := make([]*client, p.Conns)
 	for i := range clients {
 		conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", p.Addr)
@@ -75,43 +120,12 @@ func Run(ctx context.Context, p Plan) (*Result, error) {
 		defer context.AfterFunc(ctx, func() { _ = conn.Close() })()
 		clients[i] = &client{conn: conn, reader: bufio.NewReaderSize(conn, 64<<10)}
 	}
-	start := time.Now()
-	var wg sync.WaitGroup
-	for i, c := range clients {
-		wg.Go(func() {
-			if err := c.loop(p, i, start.Add(p.Duration)); err != nil {
-				cancel(err)
-			}
-		})
-	}
-	wg.Wait()
-	r := &Result{Elapsed: time.Since(start)}
-	for _, c := range clients {
-		r.Times = append(r.Times, c.times...)
-	}
-	r.Done = len(r.Times)
-	return r, context.Cause(ctx)
+	return Do(ctx, p.Shape, func(_ context.Context, conn, n int) error { return clients[conn].call(p.Next(conn, n), p.Want) })
 }
 
 type client struct {
 	conn   net.Conn
 	reader *bufio.Reader
-	times  []time.Duration
-}
-
-func (c *client) loop(p Plan, conn int, end time.Time) error {
-	for n := 0; p.Each == 0 || n < p.Each; n++ {
-		request := p.Next(conn, n)
-		start := time.Now()
-		if p.Each == 0 && start.After(end) {
-			return nil
-		}
-		if err := c.call(request, p.Want); err != nil {
-			return err
-		}
-		c.times = append(c.times, time.Since(start))
-	}
-	return nil
 }
 
 func (c *client) call(request []byte, want int) error {

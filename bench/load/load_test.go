@@ -1,6 +1,8 @@
 package load_test
 
 import (
+	"context"
+	"errors"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -33,7 +35,7 @@ func TestRunSendsEachRequestOnce(t *testing.T) {
 		w.WriteHeader(http.StatusCreated)
 		_, _ = io.WriteString(w, strings.Repeat("long enough to be chunked ", 500))
 	})
-	got, err := load.Run(t.Context(), load.Plan{Addr: addr, Conns: 4, Each: 25, Want: 201, Next: func(conn, n int) []byte {
+	got, err := load.Run(t.Context(), load.Plan{Addr: addr, Shape: load.Shape{Conns: 4, Each: 25}, Want: 201, Next: func(conn, n int) []byte {
 		return load.Post("/x", []byte(`{"a":1}`), "Authorization: Bearer x")
 	}})
 	if err != nil {
@@ -47,7 +49,7 @@ func TestRunSendsEachRequestOnce(t *testing.T) {
 func TestRunEndsAtItsDuration(t *testing.T) {
 	t.Parallel()
 	addr := serve(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) })
-	got, err := load.Run(t.Context(), load.Plan{Addr: addr, Conns: 2, Duration: 20 * time.Millisecond, Want: 204, Next: func(int, int) []byte { return load.Get("/") }})
+	got, err := load.Run(t.Context(), load.Plan{Addr: addr, Shape: load.Shape{Conns: 2, Duration: 20 * time.Millisecond}, Want: 204, Next: func(int, int) []byte { return load.Get("/") }})
 	if err != nil || got.Done == 0 {
 		t.Errorf("%+v %v", got, err)
 	}
@@ -56,8 +58,22 @@ func TestRunEndsAtItsDuration(t *testing.T) {
 func TestRunStopsAtTheFirstRefusal(t *testing.T) {
 	t.Parallel()
 	addr := serve(t, http.NotFound)
-	_, err := load.Run(t.Context(), load.Plan{Addr: addr, Conns: 3, Duration: time.Hour, Want: 200, Next: func(int, int) []byte { return load.Get("/") }})
+	_, err := load.Run(t.Context(), load.Plan{Addr: addr, Shape: load.Shape{Conns: 3, Duration: time.Hour}, Want: 200, Next: func(int, int) []byte { return load.Get("/") }})
 	if err == nil || !load.Absent(err) {
 		t.Errorf("error: %v", err)
+	}
+}
+
+func TestDoEndsEverybodyAtTheFirstError(t *testing.T) {
+	t.Parallel()
+	broken := errors.New("broken")
+	got, err := load.Do(t.Context(), load.Shape{Conns: 2, Duration: time.Hour}, func(_ context.Context, conn, n int) error {
+		if conn == 1 && n == 3 {
+			return broken
+		}
+		return nil
+	})
+	if !errors.Is(err, broken) || got.Done < 3 {
+		t.Errorf("%d done, %v", got.Done, err)
 	}
 }

@@ -104,6 +104,6 @@ func fail(w io.Writer, err error, code int) int {
 
 // open builds the program for an admin command.
 func (e *env) open() (*app.App, error) {
-	quiet := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	quiet := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError}))
 	return app.Open(e.ctx, e.cfg, quiet, app.Admin, false)
 }

@@ -2,10 +2,10 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"crm/internal/app"
-	"crm/internal/platform/errs"
 )
 
 type serveCmd struct {
@@ -28,7 +28,7 @@ func (c *serveCmd) Run(e *env) error {
 	defer a.Close(context.WithoutCancel(e.ctx))
 	demo := ""
 	if c.Demo {
-		if demo, err = a.LoadDemo(e.ctx, false); err != nil && errs.As(err) == nil {
+		if demo, err = a.LoadDemo(e.ctx, false); err != nil && !errors.Is(err, app.ErrOccupied) {
 			return err
 		}
 	}

@@ -43,8 +43,8 @@ func (a *App) DemoCredentials(ctx context.Context) (string, error) {
 	return string(raw), err
 }
 
-// errOccupied keeps made-up people out of a real installation.
-var errOccupied = errs.New(errs.Conflict, "not_empty", "This installation already has tenants of its own. Load the demo beside them with: crm demo load --force")
+// ErrOccupied keeps made-up people out of a real installation.
+var ErrOccupied = errs.New(errs.Conflict, "not_empty", "This installation already has tenants of its own. Load the demo beside them with: crm demo load --force")
 
 // LoadDemo makes the demo tenant and returns its sign-ins. A demo that was cut
 // off is put aside and made anew.
@@ -90,7 +90,7 @@ func (a *App) makeRoomForDemo(ctx context.Context, force bool) error {
 			continue
 		}
 		if !t.Demo && !force {
-			return errOccupied
+			return ErrOccupied
 		}
 	}
 	return nil

@@ -53,15 +53,7 @@ func (s *Service) Board(ctx context.Context, in BoardInput) (*Board, error) {
 	if err != nil {
 		return nil, err
 	}
-	totals, cards, err := s.readBoard(ctx, r, cat.steps[p.ID], in.Limit)
-	if err != nil {
-		return nil, err
-	}
-	records, err := s.Deals.GetMany(ctx, cardIDs(cards))
-	if err != nil {
-		return nil, err
-	}
-	return newBoard(auth.From(ctx).Currency, p, cat.steps[p.ID], totals, cards, records), nil
+	return s.readBoard(ctx, p, cat.steps[p.ID], r, in)
 }
 
 func (s *Service) pipelineForBoard(ctx context.Context, id uuid.UUID) (*catalog, *Pipeline, error) {
@@ -79,17 +71,20 @@ func (s *Service) pipelineForBoard(ctx context.Context, id uuid.UUID) (*catalog,
 	return cat, p, nil
 }
 
-// readBoard asks for totals and the uppermost cards in one round trip.
-func (s *Service) readBoard(ctx context.Context, r reach, steps []*Stage, limit int) (totals []dealsdb.BoardTotalsRow, cards []dealsdb.BoardCardsRow, err error) {
+// readBoard asks for totals and the uppermost cards in one round trip, and for the
+// cards' fields in a second one.
+func (s *Service) readBoard(ctx context.Context, p *Pipeline, steps []*Stage, r reach, in BoardInput) (*Board, error) {
 	stages := make([]uuid.UUID, len(steps))
 	for i, st := range steps {
 		stages[i] = st.ID
 	}
-	queries := []db.Query{
-		dealsdb.BoardTotalsParams{TenantID: r.tenant, Stages: stages, Everyone: r.everyone, Owners: r.owners, Teams: r.teams, Ids: r.ids}.Query(),
-		dealsdb.BoardCardsParams{TenantID: r.tenant, Stages: stages, Everyone: r.everyone, Owners: r.owners, Teams: r.teams, Ids: r.ids, Amount: int32(limit)}.Query(),
+	queries := []db.Query{dealsdb.BoardTotalsParams{TenantID: r.tenant, Stages: stages, Everyone: r.everyone, Own: r.own, Me: r.me, Team: r.team, Owners: r.owners, Teams: r.teams, Ids: r.ids}.Query()}
+	if !filtered(in.Query) {
+		queries = append(queries, dealsdb.BoardCardsParams{TenantID: r.tenant, Stages: stages, Everyone: r.everyone, Own: r.own, Me: r.me, Team: r.team, Owners: r.owners, Teams: r.teams, Amount: int32(in.Limit)}.Query())
 	}
-	err = s.k.DB.ReadMany(ctx, queries, func(i int, rows pgx.Rows) (err error) {
+	var totals []dealsdb.BoardTotalsRow
+	var cards []dealsdb.BoardCardsRow
+	err := s.k.DB.ReadMany(ctx, queries, func(i int, rows pgx.Rows) (err error) {
 		if i == 0 {
 			totals, err = pgx.CollectRows(rows, pgx.RowToStructByPos[dealsdb.BoardTotalsRow])
 			return err
@@ -97,18 +92,18 @@ func (s *Service) readBoard(ctx context.Context, r reach, steps []*Stage, limit 
 		cards, err = pgx.CollectRows(rows, pgx.RowToStructByPos[dealsdb.BoardCardsRow])
 		return err
 	})
-	return totals, cards, err
-}
-
-func cardIDs(cards []dealsdb.BoardCardsRow) []uuid.UUID {
-	ids := make([]uuid.UUID, len(cards))
-	for i, c := range cards {
-		ids[i] = c.ID
+	if err != nil {
+		return nil, err
 	}
-	return ids
+	b := newBoard(auth.From(ctx).Currency, p, steps, totals)
+	if filtered(in.Query) {
+		return b, s.fillFiltered(ctx, b, in)
+	}
+	return b, s.fill(ctx, b, cards)
 }
 
-func newBoard(currency string, p *Pipeline, steps []*Stage, totals []dealsdb.BoardTotalsRow, cards []dealsdb.BoardCardsRow, records map[uuid.UUID]*record.Record) *Board {
+// newBoard makes the columns with their totals.
+func newBoard(currency string, p *Pipeline, steps []*Stage, totals []dealsdb.BoardTotalsRow) *Board {
 	counts := map[string]int64{}
 	for _, t := range totals {
 		counts[t.Currency] += t.Deals
@@ -126,15 +121,51 @@ func newBoard(currency string, p *Pipeline, steps []*Stage, totals []dealsdb.Boa
 				b.Open.add(t.Currency, t.Deals, t.Amount, t.Weighted)
 			}
 		}
-		for _, c := range cards {
-			// A card may have gone between the two reads.
-			if r := records[c.ID]; c.StageID == st.ID && r != nil {
-				col.Deals = append(col.Deals, r)
-			}
-		}
 		if st.alive() || col.Count > 0 {
 			b.Columns = append(b.Columns, col)
 		}
 	}
 	return b
+}
+
+// fill reads the cards of every column at once.
+func (s *Service) fill(ctx context.Context, b *Board, cards []dealsdb.BoardCardsRow) error {
+	ids := make([]uuid.UUID, len(cards))
+	for i, c := range cards {
+		ids[i] = c.ID
+	}
+	records, err := s.Deals.GetMany(ctx, ids)
+	if err != nil {
+		return err
+	}
+	for i := range b.Columns {
+		col := &b.Columns[i]
+		for _, c := range cards {
+			// A card may have gone between the two reads.
+			if r := records[c.ID]; c.StageID == col.Stage.ID && r != nil {
+				col.Deals = append(col.Deals, r)
+			}
+		}
+	}
+	return nil
+}
+
+// fillFiltered reads each column as a list: it ends after a column's worth of
+// matches, while handing the database every id that matches would not.
+func (s *Service) fillFiltered(ctx context.Context, b *Board, in BoardInput) error {
+	for i := range b.Columns {
+		col := &b.Columns[i]
+		if col.Count == 0 {
+			continue
+		}
+		page, err := s.Deals.List(ctx, record.Query{
+			Limit: in.Limit, Sort: "position", Search: in.Query.Search,
+			Filter: record.Filter{All: []record.Filter{s.Deals.Where("stage_id", record.Eq, col.Stage.ID), in.Query.Filter}},
+		})
+		if err != nil {
+			return err
+		}
+		col.Deals = page.Records
+	}
+	return nil
 }

@@ -32,8 +32,8 @@ type ForecastInput struct {
 	Period     string       // Month, Quarter or Year; "" = Month
 	GroupBy    string       // ByNone, ByOwner or ByStage; "" = ByNone
 	PipelineID uuid.UUID    // zero: every pipeline
-	Since      *time.Time   // only from this instant on; deals without a date are then left out
-	Until      *time.Time   // only before this instant; likewise
+	Since      *time.Time   // only from this day on; deals without a date are then left out
+	Until      *time.Time   // only before this day; likewise
 	Query      record.Query // Filter and Search only
 }
 
@@ -119,7 +119,7 @@ func (s *Service) readForecast(ctx context.Context, in ForecastInput, r reach, c
 	}
 	q := dealsdb.ForecastParams{
 		Period: in.Period, Grouping: in.GroupBy, TenantID: r.tenant, Stages: stages, Since: in.Since, Until: in.Until,
-		Everyone: r.everyone, Owners: r.owners, Teams: r.teams, Ids: r.ids,
+		Everyone: r.everyone, Own: r.own, Me: r.me, Team: r.team, Owners: r.owners, Teams: r.teams, Ids: r.ids,
 	}
 	err = s.k.DB.Read(ctx, q.Query(), func(rows pgx.Rows) (err error) {
 		out, err = pgx.CollectRows(rows, pgx.RowToStructByPos[dealsdb.ForecastRow])

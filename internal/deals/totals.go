@@ -94,11 +94,14 @@ func primaryCurrency(counts map[string]int64, wanted ...string) string {
 // reach is the actor's scope over deals as arguments of the totals' SQL. It says
 // the same as the kernel's predicate for lists.
 type reach struct {
-	tenant   uuid.UUID
-	everyone bool
-	owners   []uuid.UUID
-	teams    []uuid.UUID
-	ids      []uuid.UUID // the deals a filter leaves; nil = no filter
+	tenant, me          uuid.UUID
+	everyone, own, team bool // exactly one is true
+	owners, teams       []uuid.UUID
+	ids                 []uuid.UUID // the deals a filter leaves; nil = no filter
+}
+
+func filtered(q record.Query) bool {
+	return q.Search != "" || q.Filter.Cond != nil || len(q.Filter.All)+len(q.Filter.Any) > 0
 }
 
 // maxFiltered is how many deals a filter may leave for totals.
@@ -111,16 +114,11 @@ func (s *Service) reachOf(ctx context.Context, q record.Query) (reach, error) {
 	if err != nil {
 		return reach{}, err
 	}
-	r := reach{tenant: a.TenantID}
-	switch scope {
-	case auth.All:
-		r.everyone = true
-	case auth.Own:
-		r.owners, r.teams = []uuid.UUID{a.ID}, []uuid.UUID{}
-	default:
-		r.owners, r.teams = a.TeamUsers, a.TeamIDs
+	r := reach{
+		tenant: a.TenantID, me: a.ID, owners: a.TeamUsers, teams: a.TeamIDs,
+		everyone: scope == auth.All, own: scope == auth.Own, team: scope == auth.Team,
 	}
-	if q.Search == "" && q.Filter.Cond == nil && len(q.Filter.All) == 0 && len(q.Filter.Any) == 0 {
+	if !filtered(q) {
 		return r, nil
 	}
 	r.ids, err = s.Deals.IDs(ctx, record.Query{Filter: q.Filter, Search: q.Search}, maxFiltered+1)

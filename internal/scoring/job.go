@@ -18,16 +18,19 @@ const (
 	sweepEvery = 5 * time.Minute
 )
 
-// trainArgs is the training of an object's model; the row in training tells the rest.
+// trainArgs is the training of one model; its row tells the rest. There is one job per row, and the database lets
+// one row per object be in training. Uniqueness in the queue would not do: a job that has stored its model still
+// counts as running for a moment, and a training asked for in that moment would be dropped.
 type trainArgs struct {
 	TenantID uuid.UUID `json:"tenant_id"`
-	Object   string    `json:"object"`
+	ModelID  uuid.UUID `json:"model_id"`
 }
 
 func (trainArgs) Kind() string        { return "scoring.train" }
 func (a trainArgs) Tenant() uuid.UUID { return a.TenantID }
 
-// rescoreArgs scores every open record whose score is not by the active model.
+// rescoreArgs scores every open record whose score is not by the active model. Two of them at a time waste some work
+// but do no harm, so that each activation has its own.
 type rescoreArgs struct {
 	TenantID uuid.UUID `json:"tenant_id"`
 	Object   string    `json:"object"`
@@ -45,7 +48,7 @@ func (sweepArgs) Tenant() uuid.UUID { return uuid.Nil }
 // Register adds what scoring works in the background.
 func (s *Service) Register(reg *jobs.Registry) {
 	jobs.Work(reg, func(ctx context.Context, job *river.Job[trainArgs]) error {
-		return s.workTraining(ctx, job.Args.Object, job.Attempt >= job.MaxAttempts)
+		return s.workTraining(ctx, job.Args.ModelID, job.Attempt >= job.MaxAttempts)
 	})
 	jobs.Work(reg, func(ctx context.Context, job *river.Job[rescoreArgs]) error { return s.rescore(ctx, job.Args.Object) })
 	jobs.Work(reg, func(ctx context.Context, _ *river.Job[sweepArgs]) error { return s.sweep(ctx) })

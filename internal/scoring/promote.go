@@ -177,7 +177,7 @@ func (s *Service) announce(ctx context.Context, tx pgx.Tx, tenant uuid.UUID, m *
 	if _, err := s.k.Emit(ctx, tx, permission, m.ID, action, facts); err != nil {
 		return err
 	}
-	if _, err := s.jobs.Insert(ctx, tx, rescoreArgs{TenantID: tenant, Object: m.Object}, jobs.When{Queue: "bulk", Unique: true}); err != nil {
+	if _, err := s.jobs.Insert(ctx, tx, rescoreArgs{TenantID: tenant, Object: m.Object}, jobs.When{Queue: "bulk"}); err != nil {
 		return err
 	}
 	db.AfterCommit(ctx, func() {

@@ -34,8 +34,19 @@ func (s *Service) Wants(n record.Notice) bool {
 // ScoreNew scores leads that are new or were changed, in the name of the actor's tenant, and stores what is new in the
 // answer. Without an active model, or for leads that are gone or decided, it does nothing.
 func (s *Service) ScoreNew(ctx context.Context, ids []uuid.UUID) error {
+	a, err := auth.Must(ctx)
+	if err != nil {
+		return err
+	}
+	m, err := s.current(ctx, a.TenantID, leads.object)
+	if errors.Is(err, ErrNoModel) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
 	for part := range slices.Chunk(ids, storeRows) {
-		if _, err := s.scoreAndStore(ctx, leads.object, part); err != nil && !errors.Is(err, ErrNoModel) {
+		if err := s.scoreAndStore(ctx, m, leads.object, part); err != nil {
 			return fmt.Errorf("score %d new leads: %w", len(ids), err)
 		}
 	}
@@ -51,7 +62,7 @@ func (s *Service) rescore(ctx context.Context, object string) error {
 	}
 	started, after := s.now(), uuid.Nil
 	for s.now().Sub(started) < jobs.Budget {
-		m, err := s.current(ctx, a.TenantID, object)
+		m, err := s.activated(ctx, a.TenantID, object)
 		if errors.Is(err, ErrNoModel) {
 			return nil
 		}
@@ -62,7 +73,7 @@ func (s *Service) rescore(ctx context.Context, object string) error {
 		if err != nil || len(ids) == 0 {
 			return err
 		}
-		if _, err := s.scoreAndStore(ctx, object, ids); err != nil {
+		if err := s.scoreAndStore(ctx, m, object, ids); err != nil {
 			return err
 		}
 		after = ids[len(ids)-1]
@@ -71,20 +82,20 @@ func (s *Service) rescore(ctx context.Context, object string) error {
 }
 
 // scoreAndStore scores up to storeRows records and writes the scores of the open ones in one transaction.
-func (s *Service) scoreAndStore(ctx context.Context, object string, ids []uuid.UUID) (int, error) {
-	a, o, err := s.readable(ctx, object)
+func (s *Service) scoreAndStore(ctx context.Context, m *loaded, object string, ids []uuid.UUID) error {
+	_, o, err := s.readable(ctx, object)
 	if err != nil {
-		return 0, err
+		return err
 	}
-	sc, err := s.scorer(ctx, a.TenantID, object)
+	sc, err := s.scorer(ctx, m, object)
 	if err != nil {
-		return 0, err
+		return err
 	}
 	// The time before reading: a record changed after that is found stale again.
 	at := s.clock()
 	found, err := o.GetMany(ctx, ids)
 	if err != nil {
-		return 0, err
+		return err
 	}
 	list := sc.openOnes(ids, found)
 	gets := make([]lookup, len(list))
@@ -93,9 +104,9 @@ func (s *Service) scoreAndStore(ctx context.Context, object string, ids []uuid.U
 	}
 	results := sc.score(ctx, gets)
 	if err := ctx.Err(); err != nil || len(results) == 0 {
-		return 0, err
+		return err
 	}
-	return s.store(ctx, object, sc.model, at, list, results)
+	return s.store(ctx, object, m, at, list, results)
 }
 
 // openOnes are the records worth storing a score on.
@@ -110,21 +121,19 @@ func (sc *scorer) openOnes(ids []uuid.UUID, found map[uuid.UUID]*record.Record) 
 	return out
 }
 
-func (s *Service) store(ctx context.Context, object string, m *loaded, at time.Time, list []*record.Record, results []Result) (int, error) {
+func (s *Service) store(ctx context.Context, object string, m *loaded, at time.Time, list []*record.Record, results []Result) error {
 	scores := make([]Scored, len(results))
 	for i, r := range results {
 		scores[i] = r.stored(list[i].ID(), m)
 		scores[i].At = at
 	}
-	written := 0
-	err := s.k.DB.Tx(ctx, func(ctx context.Context, tx pgx.Tx) error {
-		var err error
-		if written, err = s.scores.Store(ctx, tx, object, scores); err != nil || written == 0 {
+	return s.k.DB.Tx(ctx, func(ctx context.Context, tx pgx.Tx) error {
+		written, err := s.scores.Store(ctx, tx, object, scores)
+		if err != nil || written == 0 {
 			return err
 		}
 		return s.tell(ctx, tx, object, m, list, scores)
 	})
-	return written, err
 }
 
 // tell writes one journal row, however many scores there are: for a single record on its own timeline and only if the

@@ -72,7 +72,11 @@ func (s *Service) Score(ctx context.Context, object string, id uuid.UUID) (*Scor
 	if err != nil {
 		return nil, err
 	}
-	sc, err := s.scorer(ctx, a.TenantID, object)
+	m, err := s.current(ctx, a.TenantID, object)
+	if err != nil {
+		return nil, err
+	}
+	sc, err := s.scorer(ctx, m, object)
 	if err != nil {
 		return nil, err
 	}
@@ -108,7 +112,11 @@ func (s *Service) ScoreIDs(ctx context.Context, object string, ids []uuid.UUID) 
 }
 
 func (s *Service) bulk(ctx context.Context, tenant uuid.UUID, object string, gets []lookup, id func(int) *uuid.UUID) (*Bulk, error) {
-	sc, err := s.scorer(ctx, tenant, object)
+	m, err := s.current(ctx, tenant, object)
+	if err != nil {
+		return nil, err
+	}
+	sc, err := s.scorer(ctx, m, object)
 	if err != nil {
 		return nil, err
 	}
@@ -152,13 +160,9 @@ func (s *Service) readable(ctx context.Context, object string) (*auth.Actor, *re
 
 func (m *loaded) ref() ModelRef { return ModelRef{m.ID, m.Version, m.TrainedAt} }
 
-// scorer prepares to score with the model that is active now.
-func (s *Service) scorer(ctx context.Context, tenant uuid.UUID, object string) (*scorer, error) {
+// scorer prepares to score with a model.
+func (s *Service) scorer(ctx context.Context, m *loaded, object string) (*scorer, error) {
 	t, err := targetOf(object)
-	if err != nil {
-		return nil, err
-	}
-	m, err := s.current(ctx, tenant, object)
 	if err != nil {
 		return nil, err
 	}

@@ -93,12 +93,26 @@ func (s *Service) files(ctx context.Context, tenant, id uuid.UUID) (*files, erro
 // ErrNoModel is the answer while a tenant has no active model.
 var ErrNoModel = errs.New(errs.Conflict, "no_model", "There is no active scoring model yet. Train one under Settings, Lead scoring; it needs 40 converted and 40 disqualified leads.")
 
-// current returns the model that scores an object now, [ErrNoModel] when there is none.
+// current returns the model that scores an object now, [ErrNoModel] when there is none. Another replica's activation
+// is seen within activeTTL.
 func (s *Service) current(ctx context.Context, tenant uuid.UUID, object string) (*loaded, error) {
 	ref, err := s.active.Get(ctx, tenant, object, func(ctx context.Context) (activeRef, error) { return s.readRef(ctx, sqlActive, tenant, object) })
 	if err != nil {
 		return nil, err
 	}
+	return s.serving(ctx, tenant, object, ref)
+}
+
+// activated is current without the delay, for work that an activation has set off.
+func (s *Service) activated(ctx context.Context, tenant uuid.UUID, object string) (*loaded, error) {
+	ref, err := s.readRef(ctx, sqlActive, tenant, object)
+	if err != nil {
+		return nil, err
+	}
+	return s.serving(ctx, tenant, object, ref)
+}
+
+func (s *Service) serving(ctx context.Context, tenant uuid.UUID, object string, ref activeRef) (*loaded, error) {
 	if ref.ID == uuid.Nil {
 		return nil, ErrNoModel
 	}

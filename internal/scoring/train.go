@@ -121,11 +121,15 @@ func (s *Service) begin(ctx context.Context, tx pgx.Tx, a *auth.Actor, t *target
 	if _, err := tx.Exec(ctx, sqlAbandon, a.TenantID, t.object, now, abandoned); err != nil {
 		return nil, err
 	}
-	if _, err := tx.Exec(ctx, sqlInsert, a.TenantID, id.New(), t.object, set.refuse, set.keep, now, person(a)); err != nil {
+	args := trainArgs{TenantID: a.TenantID, ModelID: id.New()}
+	tag, err := tx.Exec(ctx, sqlInsert, a.TenantID, args.ModelID, t.object, set.refuse, set.keep, now, person(a))
+	if err != nil {
 		return nil, err
 	}
-	if _, err := s.jobs.Insert(ctx, tx, trainArgs{TenantID: a.TenantID, Object: t.object}, jobs.When{Queue: "training", Unique: true, Tries: trainTries}); err != nil {
-		return nil, err
+	if tag.RowsAffected() > 0 {
+		if _, err := s.jobs.Insert(ctx, tx, args, jobs.When{Queue: "training", Tries: trainTries}); err != nil {
+			return nil, err
+		}
 	}
 	return s.underWay(ctx, a.TenantID, t.object)
 }

@@ -17,19 +17,19 @@ import (
 	"crm/internal/scoring/learn"
 )
 
-// workTraining fills in the object's model in training. It may be run again after a crash: it starts over, and the
+// workTraining fills in a model in training. It may be run again after a crash: it starts over, and the
 // same data gives the same model. last says that nobody will try again.
-func (s *Service) workTraining(ctx context.Context, object string, last bool) error {
+func (s *Service) workTraining(ctx context.Context, id uuid.UUID, last bool) error {
 	a, err := auth.Must(ctx)
 	if err != nil {
 		return err
 	}
-	m, err := s.underWay(ctx, a.TenantID, object)
-	if errs.KindOf(err) == errs.Conflict {
-		return nil // done by an earlier run
-	}
+	m, err := s.card(ctx, a.TenantID, id)
 	if err != nil {
 		return err
+	}
+	if m.Status != Training {
+		return nil // an earlier run has done it, or it was given up
 	}
 	err = s.train(ctx, m)
 	var no *refusal

@@ -49,7 +49,7 @@ type made struct {
 	id    uuid.UUID
 	name  string
 	owner uuid.UUID
-	other uuid.UUID // the company of a person or deal
+	other uuid.UUID // the company of a person, the person of a deal
 }
 
 // Load writes everything; it takes a few seconds.

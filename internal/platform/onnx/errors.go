@@ -3,7 +3,6 @@ package onnx
 import (
 	"errors"
 	"fmt"
-	"strings"
 )
 
 var (
@@ -23,14 +22,12 @@ type LibraryError struct {
 }
 
 func (e *LibraryError) Error() string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "%s (%s)", ErrLibraryMissing, e.Reason)
-	if len(e.Tried) > 0 {
-		fmt.Fprintf(&b, "; looked at %s", strings.Join(e.Tried, ", "))
+	why := ""
+	if len(e.Tried) == 1 { // a path somebody chose: say what is wrong with it
+		why = fmt.Sprintf(" (%s: %s)", e.Tried[0], e.Reason)
 	}
-	fmt.Fprintf(&b, "; put %s of ONNX Runtime %s or later into /usr/local/lib or beside the program, or set CRM_ONNXRUNTIME_LIB to its path",
-		libraryNames[0], leastVersion)
-	return b.String()
+	return fmt.Sprintf("%s%s; put %s of ONNX Runtime %s or later into /usr/local/lib or beside the program, or set CRM_ONNXRUNTIME_LIB to its path",
+		ErrLibraryMissing, why, libraryNames[0], leastVersion)
 }
 
 // Is makes errors.Is(err, ErrLibraryMissing) true.

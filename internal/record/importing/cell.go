@@ -175,6 +175,9 @@ func (c *column) value(row []string, text string) (any, error) {
 		if !ok {
 			return nil, errs.Field(c.target.name, "not_a_number", "%s: %q is no number.", f.Label, short(text))
 		}
+		if whole := strings.TrimPrefix(n, "-"); f.Type.Name() == "integer" && strings.Contains(n, ".") && grouped(whole, ".") {
+			n = strings.ReplaceAll(n, ".", "") // 1.500 is no whole number but by thousands
+		}
 		return f.Type.ParseText(f, n)
 	case "money":
 		return c.amount(row, text)

@@ -26,6 +26,7 @@ type Upload struct {
 	id    uuid.UUID
 	name  string
 	bytes int64
+	limit int64
 	head  []byte
 	seen  textCount
 }
@@ -42,6 +43,10 @@ func (s *Service) Create(ctx context.Context, opts Options) (*Import, error) {
 	}
 	return s.Begin(ctx, up, opts)
 }
+
+// Check refuses options that no file could make good: an unknown object, mode or
+// preset, or a right the actor does not have.
+func (s *Service) Check(ctx context.Context, opts Options) error { return s.checkFirst(ctx, &opts) }
 
 // checkFirst refuses what can be refused without the file.
 func (s *Service) checkFirst(ctx context.Context, opts *Options) error {
@@ -91,7 +96,7 @@ func (s *Service) Store(ctx context.Context, r io.Reader) (*Upload, error) {
 	if r == nil {
 		return nil, errs.Field("file", "required", "Send the file in the field file.")
 	}
-	up := &Upload{id: id.New()}
+	up := &Upload{id: id.New(), limit: s.MaxFile}
 	up.name = fileName(a.TenantID, up.id)
 	w, err := s.Files.Create(ctx, up.name)
 	if err != nil {
@@ -132,8 +137,8 @@ func (u *Upload) copy(ctx context.Context, w io.Writer, r io.Reader) error {
 
 func (u *Upload) take(w io.Writer, p []byte) error {
 	u.bytes += int64(len(p))
-	if u.bytes > MaxFile {
-		return errs.New(errs.TooLarge, "file_too_large", "A file may have at most %d MiB. Split it and import the parts.", MaxFile>>20)
+	if u.bytes > u.limit {
+		return errs.New(errs.TooLarge, "file_too_large", "A file may have at most %d MiB. Split it and import the parts.", u.limit>>20)
 	}
 	if missing := headSize - len(u.head); missing > 0 {
 		u.head = append(u.head, p[:min(missing, len(p))]...)

@@ -142,7 +142,7 @@ func looksBinary(text []byte) bool {
 			control++
 		}
 	}
-	return control*20 > len(text)
+	return control > 8 && control*20 > len(text)
 }
 
 // delimiters in the order of preference when nothing speaks for one.

@@ -135,6 +135,8 @@ type Deps struct {
 	Jobs   *jobs.Client // nil: imports are only worked by Run (commands)
 	Log    *slog.Logger
 	Now    func() time.Time
+	// MaxFile is the largest upload in bytes; 0 = MaxFile.
+	MaxFile int64
 	// Actor brings the rights of whoever asked up to date before work goes on, and
 	// refuses people who have left. nil = the rights they had when they asked.
 	Actor func(ctx context.Context, asked auth.Actor) (*auth.Actor, error)
@@ -150,6 +152,9 @@ type Service struct {
 func New(d Deps) *Service {
 	if d.Now == nil {
 		d.Now = time.Now
+	}
+	if d.MaxFile == 0 {
+		d.MaxFile = MaxFile
 	}
 	if d.Log == nil {
 		d.Log = slog.New(slog.DiscardHandler)

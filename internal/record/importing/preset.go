@@ -40,7 +40,7 @@ const synonymTable = `
 external_id: externalid recordid sourceid legacyid contact/contactid contact/personid account/companyid account/accountid account/organizationid lead/leadid deal/dealid deal/opportunityid product/productid user/userid activity/activityid opportunityid systemid pipedrivesystemid
 first_name: firstname givenname forename vorname namefirstname firstnamename
 last_name: lastname surname familyname nachname namelastname lastnamename
-name: fullname contactname personname displayname name dealname opportunityname dealtitle deal/title deal/opportunity productname product/product companyname account/company account/account account/organization account/organizationname account/accountname user/salesagent user/agent user/user campaignname
+name: fullname contactname personname displayname name dealname opportunityname dealtitle deal/title deal/opportunity productname product/product account/companyname account/companytitle account/businessname account/company account/account account/organization account/organizationname account/accountname user/salesagent user/agent user/user campaignname
 email emails[work]: emailaddress mail primaryemail emailsprimaryemail emailprimary email1
 email emails[work]: workemail emailwork businessemail
 emails[home] email: homeemail emailhome personalemail privateemail

@@ -288,7 +288,7 @@ func (p *Pages) controls(r *http.Request, st *formState) ([]ui.FieldGroup, error
 		main.Fields[0].Focus = true
 	}
 	groups := append([]ui.FieldGroup{main}, addresses...)
-	if len(owner.Fields) > 0 && (st.def.Owned || len(owner.Fields) > 2) && st.def.Owned {
+	if st.def.Owned {
 		groups = append(groups, owner)
 	}
 	return append(groups, own), nil
@@ -345,7 +345,7 @@ func (p *Pages) targetOptions(r *http.Request, st *formState) (map[string][]ui.O
 	}
 	out := map[string][]ui.Option{}
 	for object, ids := range current {
-		list, err := p.options(r.Context(), object, ids)
+		list, err := p.options(r.Context(), object, ids, st.rec)
 		if err != nil {
 			return nil, err
 		}

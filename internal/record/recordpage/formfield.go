@@ -2,7 +2,6 @@ package recordpage
 
 import (
 	"context"
-	"strconv"
 	"time"
 
 	"github.com/google/uuid"
@@ -109,8 +108,9 @@ func relationField(out *ui.Field, f *record.Field, base string, k *record.Kernel
 }
 
 // options lists records of an object as choices; current ones are always among
-// them, so that a form never loses what it shows.
-func (p *Pages) options(ctx context.Context, object string, current []uuid.UUID) ([]ui.Option, error) {
+// them, so that a form never loses what it shows. of, when given, narrows them to
+// what shares its parent: a deal may only go to the stages of its own pipeline.
+func (p *Pages) options(ctx context.Context, object string, current []uuid.UUID, of *record.Record) ([]ui.Option, error) {
 	o, ok := p.k.Object(object)
 	if !ok || !reads(auth.From(ctx), object) {
 		return nil, nil
@@ -126,8 +126,10 @@ func (p *Pages) options(ctx context.Context, object string, current []uuid.UUID)
 	var out []ui.Option
 	seen := map[uuid.UUID]bool{}
 	for _, rec := range found.Records {
-		seen[rec.ID()] = true
-		out = append(out, option(rec))
+		if of == nil || sharesParent(rec, of) {
+			seen[rec.ID()] = true
+			out = append(out, option(rec))
+		}
 	}
 	var missing []uuid.UUID
 	for _, id := range current {
@@ -143,6 +145,19 @@ func (p *Pages) options(ctx context.Context, object string, current []uuid.UUID)
 		out = append(out, option(rec))
 	}
 	return out, nil
+}
+
+// sharesParent compares the required relations both records have.
+func sharesParent(rec, of *record.Record) bool {
+	for _, f := range rec.Def.Fields {
+		if f.Type.Name() != "relation" || !f.Required {
+			continue
+		}
+		if twin, ok := of.Def.Field(f.Name); ok && twin.Target == f.Target && of.Get(f.Name) != nil && !record.Same(of.Get(f.Name), rec.Get(f.Name)) {
+			return false
+		}
+	}
+	return true
 }
 
 func option(rec *record.Record) ui.Option {
@@ -184,9 +199,4 @@ func addressFields(f *record.Field, v any) []ui.Field {
 		out = append(out, ui.Field{Name: f.Name + "." + part.key, Label: part.label, Value: s, Max: 200, Wide: part.key == "street"})
 	}
 	return out
-}
-
-func boolText(v any) string {
-	b, _ := v.(bool)
-	return strconv.FormatBool(b)
 }

@@ -143,7 +143,7 @@ func (l *listing) page(found *record.Page, columns []*record.Field) (ui.ListPage
 	}
 	out := ui.ListPage{
 		Object: d.Plural, Title: d.LabelPlural, Switch: l.p.switches(l.r, d.Name), Views: l.tabs(), Filters: filters, Builder: builder,
-		ClearHref: l.self, Search: &ui.Search{Action: l.self, Value: l.query.Get("q"), Label: "Search " + lower(d.LabelPlural), Keep: keep(l.query, "q", "cursor", "from")},
+		ClearHref: l.clearHref(), Search: &ui.Search{Action: l.self, Value: l.query.Get("q"), Label: "Search " + lower(d.LabelPlural), Keep: keep(l.query, "q", "cursor", "from")},
 		Columns: l.heads(columns), Footer: l.footer(found),
 	}
 	if d.NoSearch {
@@ -198,7 +198,9 @@ func phoneSpot(columns []*record.Field, f *record.Field) ui.PhoneSpot {
 	switch f {
 	case firstOf(columns, func(f *record.Field) bool { return f.Name == "score" || f.Type.Name() == "money" }):
 		return ui.PhoneAside
-	case firstOf(columns, func(f *record.Field) bool { return f.Type.Name() == "relation" || f.Name == "company" || f.Name == "due_at" }):
+	case firstOf(columns, func(f *record.Field) bool {
+		return f.Type.Name() == "relation" || f.Name == "company" || f.Name == "due_at"
+	}):
 		return ui.PhoneSub
 	case firstOf(columns, func(f *record.Field) bool { return f.Type.Name() == "select" || f.Name == "next_activity_at" }):
 		return ui.PhoneBelow
@@ -283,6 +285,17 @@ func (l *listing) row(rec *record.Record, columns []*record.Field) ui.Row {
 		row.Cells = append(row.Cells, l.names.cell(rec, f))
 	}
 	return row
+}
+
+// clearHref is the list without filters, looked at in the same way.
+func (l *listing) clearHref() string {
+	q := url.Values{}
+	for _, k := range []string{"view", "pipeline_id", "trash"} {
+		if v := l.query.Get(k); v != "" {
+			q.Set(k, v)
+		}
+	}
+	return withQuery(l.self, q)
 }
 
 // maxBack is how many pages back the address remembers.
@@ -405,10 +418,10 @@ func (l *listing) empty(filters []ui.Filter) *ui.EmptyState {
 		return &ui.EmptyState{Kind: ui.EmptyDone, Title: "The bin is empty."}
 	case l.query.Get("q") != "" && len(filters) == 0:
 		return &ui.EmptyState{Kind: ui.EmptyFiltered, Title: "No " + many + " match “" + l.query.Get("q") + "”.",
-			Text: "Try fewer words, or look everywhere.", Actions: []ui.Action{{Label: "Search everywhere", Href: l.base + "/search?" + url.Values{"q": {l.query.Get("q")}}.Encode()}, {Label: "Clear", Href: l.self}}}
+			Text: "Try fewer words, or look everywhere.", Actions: []ui.Action{{Label: "Search everywhere", Href: l.base + "/search?" + url.Values{"q": {l.query.Get("q")}}.Encode()}, {Label: "Clear", Href: l.clearHref()}}}
 	case len(filters) > 0 || l.query.Get("q") != "":
 		return &ui.EmptyState{Kind: ui.EmptyFiltered, Title: "No " + many + " match " + inWords(filters) + ".",
-			Actions: []ui.Action{{Label: "Remove " + filters[len(filters)-1].Field, Href: filters[len(filters)-1].RemoveHref}, {Label: "Clear all", Href: l.self}}}
+			Actions: []ui.Action{{Label: "Remove " + filters[len(filters)-1].Field, Href: filters[len(filters)-1].RemoveHref}, {Label: "Clear all", Href: l.clearHref()}}}
 	}
 	e := &ui.EmptyState{Kind: ui.EmptyNew, Title: "No " + many + " yet.", Text: "They will be listed here."}
 	if l.mayDo(auth.Create) {

@@ -167,7 +167,7 @@ func (l *listing) builder() (*ui.FilterBuilder, error) {
 		}
 		if small(l.p, f) {
 			if _, loaded := choices[f.Target]; !loaded {
-				list, err := l.p.options(l.r.Context(), f.Target, nil)
+				list, err := l.p.options(l.r.Context(), f.Target, nil, nil)
 				if err != nil {
 					return nil, err
 				}

@@ -131,5 +131,22 @@ func (s *Shell) SettingsMenu(a *auth.Actor, slug string) []ui.NavGroup {
 		}
 		out[at].Items = append(out[at].Items, item)
 	}
-	return out
+	return s.withSettingsObjects(out, a, slug)
+}
+
+// withSettingsObjects adds the objects that are settings rather than records and
+// that no page of their own stands for: pipelines, stages, forms.
+func (s *Shell) withSettingsObjects(groups []ui.NavGroup, a *auth.Actor, slug string) []ui.NavGroup {
+	g := ui.NavGroup{Label: "Set up"}
+	for _, o := range s.k.Objects() {
+		d := o.Def
+		listed := slices.ContainsFunc(s.settings, func(it SettingsItem) bool { return it.Object == d.Name })
+		if d.System && !listed && a.Grants.Scope(d.Name, auth.Update) != auth.None {
+			g.Items = append(g.Items, ui.NavItem{Key: d.Plural, Label: d.LabelPlural, Href: "/" + slug + "/" + d.Plural})
+		}
+	}
+	if len(g.Items) == 0 {
+		return groups
+	}
+	return append(groups, g)
 }

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strings"
 
 	"github.com/go-chi/chi/v5"
 	"github.com/google/uuid"
@@ -88,13 +89,8 @@ func (p *Pages) sheet(r *http.Request, o *record.Object, open *openField) (*shee
 	a := auth.From(r.Context())
 	return &sheet{
 		p: p, r: r, o: o, def: def, rec: rec, actor: a, base: Path(r), href: hrefOf(Path(r), rec), format: p.Format(r), open: open,
-		edits: may(a, auth.Update, rec) && !rec.Deleted(), history: chi.RouteContext(r.Context()).RoutePattern() != "" && isHistory(r),
+		edits: may(a, auth.Update, rec) && !rec.Deleted(), history: strings.HasSuffix(r.URL.Path, "/history"),
 	}, nil
-}
-
-func isHistory(r *http.Request) bool {
-	path := r.URL.Path
-	return len(path) > 8 && path[len(path)-8:] == "/history"
 }
 
 // page loads what the record needs and draws it.
@@ -268,7 +264,7 @@ func (s *sheet) loadChoices() error {
 		if _, loaded := s.choices[f.Target]; loaded || !small(s.p, f) {
 			continue
 		}
-		list, err := s.p.options(s.r.Context(), f.Target, nil)
+		list, err := s.p.options(s.r.Context(), f.Target, nil, s.rec)
 		if err != nil {
 			return err
 		}
@@ -279,7 +275,7 @@ func (s *sheet) loadChoices() error {
 
 func (s *sheet) targets(f *record.Field) []ui.Option {
 	if list, ok := s.choices[f.Target]; ok {
-		return s.ownStages(f, list)
+		return list
 	}
 	id, _ := s.rec.Get(f.Name).(uuid.UUID)
 	if rec := s.names.record(f.Target, id); rec != nil {
@@ -287,9 +283,6 @@ func (s *sheet) targets(f *record.Field) []ui.Option {
 	}
 	return nil
 }
-
-// ownStages leaves the list as it is unless the object narrows it; see Extend.
-func (s *sheet) ownStages(_ *record.Field, list []ui.Option) []ui.Option { return list }
 
 // addPanels fills the slots. A panel that fails says so quietly; the page stands.
 func (s *sheet) addPanels(out *ui.RecordPage) {

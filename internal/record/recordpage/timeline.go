@@ -1,7 +1,6 @@
 package recordpage
 
 import (
-	"log/slog"
 	"maps"
 	"net/url"
 	"slices"
@@ -306,8 +305,6 @@ func (s *sheet) plans(list []*record.Record) []ui.TimelineItem {
 		}
 		if may(s.actor, auth.Update, rec) {
 			item.Actions = []ui.Action{{Label: "Done", Icon: "check", Post: item.Href + "/done", Fields: []ui.Hidden{{Name: "back", Value: s.r.URL.Path}}}}
-		} else {
-			slog.DebugContext(s.r.Context(), "planned activity of somebody else", "activity_id", rec.ID())
 		}
 		out = append(out, item)
 	}

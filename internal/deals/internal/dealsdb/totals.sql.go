@@ -18,9 +18,9 @@ from unnest($1::uuid[]) with ordinality as s(id, n)
 cross join lateral (
   select d.id, d.position from deals d
   where d.tenant_id = $2 and d.stage_id = s.id and d.deleted_at is null
-    and ($3::boolean or d.owner_id = any($4::uuid[]) or d.team_id = any($5::uuid[]))
-    and ($6::uuid[] is null or d.id = any($6::uuid[]))
-  order by d.position, d.id limit $7
+    and ($3::boolean or ($4::boolean and d.owner_id = $5::uuid)
+    or ($6::boolean and (d.owner_id = any($7::uuid[]) or d.team_id = any($8::uuid[]))))
+  order by d.position, d.id limit $9
 ) c
 order by s.n, c.position, c.id
 `
@@ -29,9 +29,11 @@ type BoardCardsParams struct {
 	Stages   []uuid.UUID
 	TenantID uuid.UUID
 	Everyone bool
+	Own      bool
+	Me       uuid.UUID
+	Team     bool
 	Owners   []uuid.UUID
 	Teams    []uuid.UUID
-	Ids      []uuid.UUID
 	Amount   int32
 }
 
@@ -46,9 +48,11 @@ func (q *Queries) BoardCards(ctx context.Context, arg BoardCardsParams) ([]*Boar
 		arg.Stages,
 		arg.TenantID,
 		arg.Everyone,
+		arg.Own,
+		arg.Me,
+		arg.Team,
 		arg.Owners,
 		arg.Teams,
-		arg.Ids,
 		arg.Amount,
 	)
 	if err != nil {
@@ -75,8 +79,9 @@ select d.stage_id, coalesce(d.amount_currency, '') as currency, count(*) as deal
   coalesce(sum(d.amount), 0)::bigint as amount, coalesce(sum(d.weighted_amount), 0)::bigint as weighted
 from deals d
 where d.tenant_id = $1 and d.stage_id = any($2::uuid[]) and d.deleted_at is null
-  and ($3::boolean or d.owner_id = any($4::uuid[]) or d.team_id = any($5::uuid[]))
-  and ($6::uuid[] is null or d.id = any($6::uuid[]))
+  and ($3::boolean or ($4::boolean and d.owner_id = $5::uuid)
+    or ($6::boolean and (d.owner_id = any($7::uuid[]) or d.team_id = any($8::uuid[]))))
+  and ($9::uuid[] is null or d.id in (select unnest($9::uuid[])))
 group by d.stage_id, d.amount_currency
 `
 
@@ -84,6 +89,9 @@ type BoardTotalsParams struct {
 	TenantID uuid.UUID
 	Stages   []uuid.UUID
 	Everyone bool
+	Own      bool
+	Me       uuid.UUID
+	Team     bool
 	Owners   []uuid.UUID
 	Teams    []uuid.UUID
 	Ids      []uuid.UUID
@@ -97,13 +105,17 @@ type BoardTotalsRow struct {
 	Weighted int64
 }
 
-// Both totals run over every row the actor may see. "everyone" switches the visibility predicate off, a null list of ids
-// means no filter. Plans are made per call, so that constants fold away and an unused predicate costs nothing.
+// All of these see what the actor may see: "everyone", "own" or "team" is true and says how far that is. A null list of
+// ids means no filter. Plans are made per call, so that constants fold away: what is left of the predicate is one plain
+// comparison, which an index can serve.
 func (q *Queries) BoardTotals(ctx context.Context, arg BoardTotalsParams) ([]*BoardTotalsRow, error) {
 	rows, err := q.db.Query(ctx, boardTotals,
 		arg.TenantID,
 		arg.Stages,
 		arg.Everyone,
+		arg.Own,
+		arg.Me,
+		arg.Team,
 		arg.Owners,
 		arg.Teams,
 		arg.Ids,
@@ -133,23 +145,31 @@ func (q *Queries) BoardTotals(ctx context.Context, arg BoardTotalsParams) ([]*Bo
 }
 
 const forecast = `-- name: Forecast :many
+with daily as (
+  select case when d.status = 'won' then (d.closed_at at time zone 'utc')::date else d.expected_close_date end as day,
+    case $2::text when 'owner' then d.owner_id when 'stage' then d.stage_id end as key,
+    d.amount_currency as currency, d.forecast_category as category,
+    count(*) as deals, sum(d.amount)::bigint as amount, sum(d.weighted_amount)::bigint as weighted
+  from deals d
+  where d.tenant_id = $3 and d.stage_id = any($4::uuid[]) and d.deleted_at is null
+    and d.status <> 'lost' and d.forecast_category <> 'omitted'
+    and ($5::timestamptz is null or case when d.status = 'won' then (d.closed_at at time zone 'utc')::date else d.expected_close_date end >= ($5::timestamptz at time zone 'utc')::date)
+    and ($6::timestamptz is null or case when d.status = 'won' then (d.closed_at at time zone 'utc')::date else d.expected_close_date end < ($6::timestamptz at time zone 'utc')::date)
+    and ($7::boolean or ($8::boolean and d.owner_id = $9::uuid)
+    or ($10::boolean and (d.owner_id = any($11::uuid[]) or d.team_id = any($12::uuid[]))))
+    and ($13::uuid[] is null or d.id in (select unnest($13::uuid[])))
+  group by 1, 2, 3, 4
+)
 select
-  (coalesce(date_trunc($1::text, case when d.status = 'won' then d.closed_at at time zone 'utc' else d.expected_close_date::timestamp end),
-    '0001-01-01') at time zone 'utc')::timestamptz as start,
-  coalesce(case $2::text when 'owner' then d.owner_id when 'stage' then d.stage_id end, '00000000-0000-0000-0000-000000000000')::uuid as key,
-  coalesce(d.amount_currency, '') as currency, count(*) as deals,
-  coalesce(sum(d.amount) filter (where d.status = 'won'), 0)::bigint as closed,
-  coalesce(sum(d.amount) filter (where d.status = 'open' and d.forecast_category = 'commit'), 0)::bigint as commit,
-  coalesce(sum(d.amount) filter (where d.status = 'open' and d.forecast_category = 'best_case'), 0)::bigint as best_case,
-  coalesce(sum(d.amount) filter (where d.status = 'open' and d.forecast_category = 'pipeline'), 0)::bigint as pipeline,
-  coalesce(sum(d.weighted_amount), 0)::bigint as weighted
-from deals d
-where d.tenant_id = $3 and d.stage_id = any($4::uuid[]) and d.deleted_at is null
-  and d.status <> 'lost' and d.forecast_category is distinct from 'omitted'
-  and ($5::timestamptz is null or case when d.status = 'won' then d.closed_at else d.expected_close_date::timestamp at time zone 'utc' end >= $5::timestamptz)
-  and ($6::timestamptz is null or case when d.status = 'won' then d.closed_at else d.expected_close_date::timestamp at time zone 'utc' end < $6::timestamptz)
-  and ($7::boolean or d.owner_id = any($8::uuid[]) or d.team_id = any($9::uuid[]))
-  and ($10::uuid[] is null or d.id = any($10::uuid[]))
+  (coalesce(date_trunc($1::text, y.day::timestamp), '0001-01-01') at time zone 'utc')::timestamptz as start,
+  coalesce(y.key, '00000000-0000-0000-0000-000000000000')::uuid as key,
+  coalesce(y.currency, '') as currency, sum(y.deals)::bigint as deals,
+  coalesce(sum(y.amount) filter (where y.category = 'closed'), 0)::bigint as closed,
+  coalesce(sum(y.amount) filter (where y.category = 'commit'), 0)::bigint as commit,
+  coalesce(sum(y.amount) filter (where y.category = 'best_case'), 0)::bigint as best_case,
+  coalesce(sum(y.amount) filter (where y.category = 'pipeline'), 0)::bigint as pipeline,
+  coalesce(sum(y.weighted), 0)::bigint as weighted
+from daily y
 group by 1, 2, 3
 order by 1, 2, 3
 `
@@ -162,6 +182,9 @@ type ForecastParams struct {
 	Since    *time.Time
 	Until    *time.Time
 	Everyone bool
+	Own      bool
+	Me       uuid.UUID
+	Team     bool
 	Owners   []uuid.UUID
 	Teams    []uuid.UUID
 	Ids      []uuid.UUID
@@ -180,7 +203,8 @@ type ForecastRow struct {
 }
 
 // Won deals count when they closed, open ones when they are expected to, lost and omitted ones do not count. Year 1
-// stands for "no date", the zero id for "nobody" and for no grouping.
+// stands for "no date", the zero id for "nobody" and for no grouping. Days are summed up first: there are few of them,
+// and working out the period of a day costs more than adding a row.
 func (q *Queries) Forecast(ctx context.Context, arg ForecastParams) ([]*ForecastRow, error) {
 	rows, err := q.db.Query(ctx, forecast,
 		arg.Period,
@@ -190,6 +214,9 @@ func (q *Queries) Forecast(ctx context.Context, arg ForecastParams) ([]*Forecast
 		arg.Since,
 		arg.Until,
 		arg.Everyone,
+		arg.Own,
+		arg.Me,
+		arg.Team,
 		arg.Owners,
 		arg.Teams,
 		arg.Ids,

@@ -2,6 +2,7 @@ package importinghttp
 
 import (
 	"errors"
+	"log/slog"
 	"net/http"
 	"strconv"
 
@@ -66,7 +67,8 @@ func (h *HTTP) answer(w http.ResponseWriter, r *http.Request, act func(uuid.UUID
 }
 
 // errors streams; the answer is begun with its first bytes, so that an unknown id
-// still gets a problem.
+// still gets a problem. A list that breaks off says so in its last row, since its
+// status is out by then.
 func (h *HTTP) errors(w http.ResponseWriter, r *http.Request) error {
 	id, err := rest.PathID(r, "id")
 	if err != nil {
@@ -74,10 +76,11 @@ func (h *HTTP) errors(w http.ResponseWriter, r *http.Request) error {
 	}
 	out := &lateAnswer{w: w, name: "errors-" + id.String() + ".csv"}
 	err = h.imports.WriteErrors(r.Context(), id, out)
-	if err != nil && out.begun {
-		// Half a file is out: cutting the connection is the only way left to say so.
-		panic(http.ErrAbortHandler)
+	if err == nil || !out.begun {
+		return err
 	}
+	slog.ErrorContext(r.Context(), "list of refused rows broke off", "import_id", id, "error", err)
+	_, err = out.Write([]byte("\n\"The list is not complete. Load it again.\"\n"))
 	return err
 }
 

@@ -95,7 +95,10 @@ func (f *form) take(part *multipart.Part) error {
 	f.seen[name] = true
 	if name == "file" {
 		f.opts.FileName = part.FileName()
-		var err error
+		err := f.h.imports.Check(f.r.Context(), f.opts)
+		if err != nil && f.opts.Object != "" {
+			return err // known before half a gigabyte has come
+		}
 		f.upload, err = f.h.imports.Store(f.r.Context(), limited{part})
 		return err
 	}

@@ -1,0 +1,83 @@
+package identityhttp
+
+import (
+	"net/http"
+	"strings"
+
+	"crm/internal/identity"
+	"crm/internal/platform/auth"
+	"crm/internal/platform/errs"
+	"crm/internal/platform/page"
+	"crm/web/ui"
+)
+
+// maxSignIn is the largest sign-in form, in bytes.
+const maxSignIn = 16 << 10
+
+func (p *Pages) signInForm(w http.ResponseWriter, r *http.Request) error {
+	next := page.LocalPath(r.URL.Query().Get("next"), "")
+	if auth.From(r.Context()) != nil {
+		return p.start(w, r)
+	}
+	return p.showSignIn(w, r, http.StatusOK, ui.SignIn{Next: next})
+}
+
+func (p *Pages) showSignIn(w http.ResponseWriter, r *http.Request, status int, body ui.SignIn) error {
+	body.Hints = p.hints(r.Context())
+	page.NoStore(w)
+	return p.shell.Bare(w, r, status, ui.BareLayout{Title: "Sign in", Robots: "noindex"}, body)
+}
+
+// signIn answers POST /sign-in. Unknown and wrong read the same.
+func (p *Pages) signIn(w http.ResponseWriter, r *http.Request) error {
+	r.Body = http.MaxBytesReader(w, r.Body, maxSignIn)
+	if err := r.ParseForm(); err != nil {
+		return errs.Wrap(err, errs.Malformed, "not_a_form", "The form could not be read.")
+	}
+	body := ui.SignIn{Email: strings.TrimSpace(r.PostForm.Get("email")), Next: page.LocalPath(r.PostForm.Get("next"), "")}
+	session, err := p.s.SignIn(r.Context(), body.Email, r.PostForm.Get("password"), "", p.address(r), r.UserAgent())
+	switch e := errs.As(err); {
+	case e != nil && e.Kind == errs.Unauthenticated:
+		body.Error = e.Message
+		return p.showSignIn(w, r, http.StatusUnprocessableEntity, body)
+	case e != nil && e.Kind == errs.Limited:
+		body.Locked = e.Message
+		return p.showSignIn(w, r, http.StatusTooManyRequests, body)
+	case err != nil:
+		return err
+	}
+	p.setSession(w, session)
+	return page.SeeOther(w, r, afterSignIn(body.Next, session.Slug))
+}
+
+// afterSignIn is where the person wanted to go, unless that is another workspace.
+func afterSignIn(next, slug string) string {
+	first, _, _ := strings.Cut(strings.TrimPrefix(next, "/"), "/")
+	first, _, _ = strings.Cut(first, "?")
+	if first == slug || first == "account" || first == "oauth" {
+		return next
+	}
+	return "/" + slug + "/home"
+}
+
+func (p *Pages) setSession(w http.ResponseWriter, s *identity.Session) {
+	http.SetCookie(w, p.sessionCookie(s.Token, int(s.ExpiresAt.Sub(p.now()).Seconds())))
+}
+
+func (p *Pages) sessionCookie(token string, age int) *http.Cookie {
+	secure := p.shell.Site.Secure()
+	return &http.Cookie{Name: page.SessionCookie(secure), Value: token, Path: "/", MaxAge: age, HttpOnly: true, Secure: secure, SameSite: http.SameSiteLaxMode}
+}
+
+// signOut answers POST /sign-out. Pages the browser kept are thrown away, so that
+// the back button shows nothing to the next person.
+func (p *Pages) signOut(w http.ResponseWriter, r *http.Request) error {
+	if auth.From(r.Context()) != nil {
+		if err := p.s.SignOut(r.Context()); err != nil {
+			return err
+		}
+	}
+	http.SetCookie(w, p.sessionCookie("", -1))
+	w.Header().Set("Clear-Site-Data", `"cache"`)
+	return page.SeeOther(w, r, "/sign-in")
+}

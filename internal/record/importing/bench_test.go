@@ -1,0 +1,59 @@
+package importing_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"crm/internal/record/importing"
+)
+
+// BenchmarkContacts takes in 40,000 people a round; rows/s is the figure.
+func BenchmarkContacts(b *testing.B) {
+	w := newWorld(b)
+	var text strings.Builder
+	text.WriteString("first_name,last_name,email,phone,title,source,created_at\n")
+	const rows = 40_000
+	for i := range rows {
+		fmt.Fprintf(&text, "Ann,Smith %d,ann%d@example.net,+4930%07d,Head of Sales,web,2024-05-17\n", i, i, i)
+	}
+	benchmark(b, w, rows, func() *importing.Import {
+		return w.imports(w.Admin, text.String(), importing.Options{Object: "contact"})
+	})
+}
+
+// BenchmarkBank takes in 41,188 leads with twenty custom fields.
+func BenchmarkBank(b *testing.B) {
+	w := newWorld(b)
+	path := data(b, "bank/bank-additional-full.csv", bankLike)
+	benchmark(b, w, 41188, func() *importing.Import { return w.importsFile(w.Admin, path, bankOptions()) })
+}
+
+// BenchmarkDeals takes in 8,800 deals with four relations each.
+func BenchmarkDeals(b *testing.B) {
+	w := newWorld(b)
+	w.pipeline("Prospecting", "Engaging", "Won", "Lost")
+	for _, f := range [][2]string{{"user", "sales_teams"}, {"account", "accounts"}, {"product", "products"}} {
+		w.importsFile(w.Admin, data(b, "crm-sales/"+f[1]+".csv", salesLike(f[1])), importing.Options{Object: f[0]})
+	}
+	path := data(b, "crm-sales/sales_pipeline.csv", salesLike("sales_pipeline"))
+	benchmark(b, w, 8800, func() *importing.Import {
+		w.exec("update deals set external_id = null")
+		return w.importsFile(w.Admin, path, importing.Options{Object: "deal"})
+	})
+}
+
+func benchmark(b *testing.B, w *world, rows int64, round func() *importing.Import) {
+	b.ReportAllocs()
+	var rate float64
+	n := 0
+	for b.Loop() {
+		imp := round()
+		if imp.Created != rows {
+			b.Fatalf("%s %+v", fates(imp), imp.Warnings)
+		}
+		rate += imp.Rate()
+		n++
+	}
+	b.ReportMetric(rate/float64(n), "rows/s")
+}

@@ -1,0 +1,71 @@
+package recordpage
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/google/uuid"
+
+	"crm/internal/platform/auth"
+	"crm/internal/record"
+	"crm/web/ui"
+)
+
+// Bar is what stands above a list, for another view of it: the search field, the
+// chips, and the query they mean.
+type Bar struct {
+	Query     record.Query // Filter and Search
+	Search    *ui.Search
+	Filters   []ui.Filter
+	Builder   *ui.FilterBuilder
+	ClearHref string
+}
+
+// Bar reads the address of a list the way the table does.
+func (p *Pages) Bar(r *http.Request, object string) (*Bar, error) {
+	o, ok := p.k.Object(object)
+	if !ok {
+		return nil, errNoPage()
+	}
+	l, err := p.listing(r, o)
+	if err != nil {
+		return nil, err
+	}
+	w := wanted{}
+	l.wantFilters(w)
+	if l.names, err = p.load(r.Context(), l.base, w); err != nil {
+		return nil, err
+	}
+	q, err := l.kernelQuery()
+	if err != nil {
+		return nil, err
+	}
+	b := &Bar{Query: record.Query{Filter: q.Filter, Search: q.Search}, Filters: l.filters(), ClearHref: l.clearHref()}
+	b.Search = &ui.Search{Action: l.self, Value: l.query.Get("q"), Label: "Search " + lower(l.def.LabelPlural), Keep: keep(l.query, "q", "cursor", "from")}
+	b.Builder, err = l.builder()
+	return b, err
+}
+
+// Titles names records as far as the reader may see them; one query.
+func (p *Pages) Titles(ctx context.Context, object string, ids []uuid.UUID) (map[uuid.UUID]string, error) {
+	w := wanted{}
+	for _, id := range ids {
+		w.add(object, id)
+	}
+	n, err := p.load(ctx, "", w)
+	if err != nil {
+		return nil, err
+	}
+	out := map[uuid.UUID]string{}
+	for id, rec := range n.found[object] {
+		out[id] = rec.Title()
+	}
+	return out, nil
+}
+
+// May reports whether the actor may do something to this record, for deciding
+// which buttons to draw. The kernel decides what happens.
+func May(a *auth.Actor, action auth.Action, rec *record.Record) bool { return may(a, action, rec) }
+
+// ScoreOf is a record's score for drawing, nil when it has none.
+func ScoreOf(rec *record.Record) *ui.Score { return headScore(rec) }
