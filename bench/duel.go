@@ -9,18 +9,20 @@ import (
 
 	"crm/bench/load"
 	"crm/bench/proc"
+	"crm/bench/stats"
 )
 
 // side is one of the two that are measured against each other.
 type side struct {
 	run func(ctx context.Context, round int) (*load.Result, error)
-	cpu func() (time.Duration, error) // of all server processes so far
-	per float64                       // what one answer counts as: records in a batch; 0 = 1
+	cpu func() (cost, error) // of all server processes so far
+	per float64              // what one answer counts as: records in a batch; 0 = 1
 }
 
 // readings are a side's rounds.
 type readings struct {
-	rate, cpu     []float64 // per second; microseconds each
+	rate          []float64 // per second
+	cpu, db       []float64 // microseconds each; db is the database's part of cpu
 	p50, p95, p99 []float64 // milliseconds per answer
 }
 
@@ -65,7 +67,8 @@ func (r *readings) take(ctx context.Context, s side, round int) error {
 	}
 	per := max(s.per, 1)
 	r.rate = append(r.rate, got.Rate()*per)
-	r.cpu = append(r.cpu, float64((after-before).Microseconds())/float64(got.Done)/per)
+	r.cpu = append(r.cpu, float64((after.all-before.all).Microseconds())/float64(got.Done)/per)
+	r.db = append(r.db, float64((after.db-before.db).Microseconds())/float64(got.Done)/per)
 	r.p50 = append(r.p50, got.P(0.50))
 	r.p95 = append(r.p95, got.P(0.95))
 	r.p99 = append(r.p99, got.P(0.99))
@@ -86,31 +89,46 @@ func (d *duel) figures(name, unit, each, peerName string) []figure {
 
 // costs are the rate and the CPU alone, where waiting times mean nothing.
 func (d *duel) costs(name, unit, each, peerName string) []figure {
-	return []figure{
+	out := []figure{
 		rounds(name, unit, d.ours.rate, peerName, d.theirs.rate),
 		rounds(name+"_cpu", "us/"+each, d.ours.cpu, peerName, d.theirs.cpu),
 	}
+	if stats.Median(d.ours.db) == 0 {
+		return out
+	}
+	db := rounds(name+"_cpu_db", "us/"+each, d.ours.db, peerName, d.theirs.db)
+	if stats.Median(d.theirs.db) == 0 {
+		db.Peers = nil // a peer without a database
+	}
+	return append(out, db)
 }
 
+// cost is CPU time since the processes began.
+type cost struct{ all, db time.Duration }
+
 // ourCPU is the program with its database.
-func (s *suite) ourCPU() (time.Duration, error) { return treeCPU(s.srv.PID()) }
+func (s *suite) ourCPU() (cost, error) { return s.treeCPU(s.srv.PID()) }
 
 // floorCPU is the floor with the same database. The program's own idle work in that database counts in: a few
 // milliseconds per second.
-func (s *suite) floorCPU() (time.Duration, error) { return treeCPU(s.floor.PID(), s.postgres) }
+func (s *suite) floorCPU() (cost, error) { return s.treeCPU(s.floor.PID(), s.postgres) }
 
 // bareCPU is this process, when it is the client of the database itself, with the database.
-func (s *suite) bareCPU() (time.Duration, error) {
-	db, err := treeCPU(s.postgres)
-	return db + selfCPU(), err
+func (s *suite) bareCPU() (cost, error) {
+	c, err := s.treeCPU(s.postgres)
+	c.all += selfCPU()
+	return c, err
 }
 
-func treeCPU(roots ...int) (time.Duration, error) {
+// loneCPU is this process, when it needs no database.
+func loneCPU() (cost, error) { return cost{all: selfCPU()}, nil }
+
+func (s *suite) treeCPU(roots ...int) (cost, error) {
 	snap, err := proc.Now()
 	if err != nil {
-		return 0, err
+		return cost{}, err
 	}
-	return snap.CPU(roots...), nil
+	return cost{all: snap.CPU(roots...), db: snap.CPU(s.postgres)}, nil
 }
 
 // selfCPU is this process without its children.
@@ -123,7 +141,7 @@ func selfCPU() time.Duration {
 }
 
 // http is a side that answers requests. A first short run, not measured, fills caches on the way.
-func (s *suite) http(ctx context.Context, addr string, cpu func() (time.Duration, error), want, connections int, next func(conn, n int) []byte) (side, error) {
+func (s *suite) http(ctx context.Context, addr string, cpu func() (cost, error), want, connections int, next func(conn, n int) []byte) (side, error) {
 	plan := load.Plan{Addr: addr, Shape: load.Shape{Conns: connections, Duration: 300 * time.Millisecond}, Want: want, Next: next}
 	if _, err := load.Run(ctx, plan); err != nil {
 		return side{}, fmt.Errorf("warm up: %w", err)

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"time"
 
 	"github.com/google/uuid"
 
@@ -111,8 +110,7 @@ func (s *suite) scoreOne(ctx context.Context, model *learn.Model, ids []uuid.UUI
 func (s *suite) evaluator(model *learn.Model, connections, rows int) side {
 	probes, width := model.Probes(bulkSize, 1), model.Layout.Width
 	shape := load.Shape{Conns: connections, Duration: s.opt.round()}
-	cpu := func() (time.Duration, error) { return selfCPU(), nil }
-	return side{cpu: cpu, per: float64(rows), run: func(ctx context.Context, _ int) (*load.Result, error) {
+	return side{cpu: loneCPU, per: float64(rows), run: func(ctx context.Context, _ int) (*load.Result, error) {
 		return load.Do(ctx, shape, func(_ context.Context, _, n int) error {
 			for i := range rows {
 				at := (n*rows + i) % bulkSize * width

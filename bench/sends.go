@@ -111,8 +111,7 @@ func (s *suite) alone(sink *installed.Child, host string, port, each int) (side,
 	if err != nil {
 		return side{}, err
 	}
-	cpu := func() (time.Duration, error) { return selfCPU(), nil }
-	return side{cpu: cpu, run: func(ctx context.Context, round int) (*load.Result, error) {
+	return side{cpu: loneCPU, run: func(ctx context.Context, round int) (*load.Result, error) {
 		return delivered(ctx, sink, conns*each, func() error {
 			_, err := load.Do(ctx, load.Shape{Conns: conns, Each: each}, func(ctx context.Context, conn, n int) error {
 				_, err := sender.Send(ctx, letterFrom, fmt.Sprintf("s%d.%d.%d@example.com", round, conn, n), raw)

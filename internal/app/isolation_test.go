@@ -243,6 +243,11 @@ func sampleBody(route rest.Route) any {
 	out := map[string]any{}
 	required, _ := route.Body["required"].([]string)
 	properties, _ := route.Body["properties"].(map[string]rest.Schema)
+	for name, schema := range properties {
+		if schema["format"] == "uuid" {
+			required = append(required, name)
+		}
+	}
 	for _, name := range required {
 		switch properties[name]["type"] {
 		case "integer", "number":

@@ -6,10 +6,12 @@ import (
 	"github.com/go-chi/chi/v5"
 
 	"crm/internal/activities/activitieshttp"
+	"crm/internal/deals/dealshttp"
 	"crm/internal/identity/identityhttp"
 	"crm/internal/leads/leadshttp"
 	"crm/internal/platform/observe"
 	"crm/internal/platform/rest"
+	"crm/internal/record/importing/importinghttp"
 	"crm/internal/record/recordhttp"
 	"crm/internal/scoring/scoringhttp"
 )
@@ -23,6 +25,8 @@ func (a *App) API() *rest.API {
 	api.Add(recordhttp.New(a.Kernel).Routes()...)
 	api.Add(identityhttp.NewAPI(a.Identity).Routes()...)
 	api.Add(scoringhttp.NewAPI(a.Scoring).Routes()...)
+	api.Add(dealshttp.NewAPI(a.Deals).Routes()...)
+	api.Add(importinghttp.New(a.Imports).Routes()...)
 	api.Add(leadshttp.New(a.Leads).Routes()...)
 	api.Add(activitieshttp.New(a.Activities).Routes()...)
 	return api

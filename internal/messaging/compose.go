@@ -315,7 +315,7 @@ func (s *Service) insert(ctx context.Context, tx pgx.Tx, c *composition) (*Messa
 		return out, nil
 	}
 	if c.link {
-		if err := s.mintLink(ctx, q, m.ID, now); err != nil {
+		if _, err := s.mintLink(ctx, q, m.ID, now); err != nil {
 			return nil, err
 		}
 	}

@@ -162,6 +162,9 @@ func checkSettings(typ string, plain map[string]any, secrets map[string]string, 
 		if _, err := guard.CheckURL(raw); err != nil {
 			return errs.Field("settings.url", "bad_url", "%s.", sentenceOf(err))
 		}
+		if name, _ := plain["header"].(string); strings.Trim(strings.ToLower(name), "abcdefghijklmnopqrstuvwxyz0123456789-_") != "" {
+			return errs.Field("settings.header", "invalid", "A header's name has letters, digits and dashes, like X-Api-Key.")
+		}
 		if from, _ := plain["from"].(string); from != "" {
 			_, err := fromAddress(from)
 			return err

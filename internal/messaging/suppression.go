@@ -93,7 +93,8 @@ var suppressedBecause = map[string]string{
 	Manual:       "The address is on the suppression list.",
 }
 
-// suppress puts an address on the list unless it is there. It must run in a
+// suppress puts an address on the list unless it is there; a reason that holds
+// back everything replaces one that holds back marketing only. It must run in a
 // transaction; two at the same moment wait for each other.
 func (s *Service) suppress(ctx context.Context, tx pgx.Tx, sup *Suppression) error {
 	a, err := auth.Must(ctx)
@@ -104,11 +105,18 @@ func (s *Service) suppress(ctx context.Context, tx pgx.Tx, sup *Suppression) err
 	if err := q.Lock(ctx, "suppress "+a.TenantID.String()+sup.Channel+sup.Address); err != nil {
 		return err
 	}
-	reason, err := q.Suppressed(ctx, messagingdb.SuppressedParams{TenantID: a.TenantID, Address: sup.Address, Channel: sup.Channel})
-	if err != nil || reason != "" {
+	known, err := s.suppressionOf(ctx, sup.Channel, sup.Address)
+	switch {
+	case err != nil:
 		return err
+	case known == nil:
+		_, err = s.Suppressions.Create(ctx, sup)
+	case known.Reason == Unsubscribed && sup.Reason != Unsubscribed:
+		_, err = s.Suppressions.Change(ctx, known.ID, record.Act{Name: "updated"}, func(_ context.Context, _ pgx.Tx, t *Suppression) error {
+			t.Reason, t.Source, t.Note = sup.Reason, sup.Source, sup.Note
+			return nil
+		})
 	}
-	_, err = s.Suppressions.Create(ctx, sup)
 	return err
 }
 

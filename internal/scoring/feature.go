@@ -179,6 +179,7 @@ type plan struct {
 	features []feature
 	byName   map[string]*feature
 	skipped  []learn.Dropped // custom fields whose type is not learned from
+	unread   []*record.Field // the same
 }
 
 // planOf makes the plan from the definition with the tenant's custom fields.
@@ -197,6 +198,7 @@ func planOf(t *target, def *record.Definition) *plan {
 	for _, field := range def.CustomFields() {
 		f, ok := customFeature(field)
 		if !ok {
+			p.unread = append(p.unread, field)
 			p.skipped = append(p.skipped, learn.Dropped{Field: "custom." + field.Name, Code: "type", Reason: "fields of type " + field.Type.Name() + " are not learned from"})
 			continue
 		}
@@ -226,9 +228,12 @@ func (p *plan) row(get lookup, row []learn.Value) {
 
 // labels are the features' names for people, kept with a model because fields may be renamed or deleted later.
 func (p *plan) labels() map[string]string {
-	out := make(map[string]string, len(p.features))
+	out := make(map[string]string, len(p.features)+len(p.skipped))
 	for _, f := range p.features {
 		out[f.name] = f.label
+	}
+	for _, f := range p.unread {
+		out["custom."+f.Name] = f.Label
 	}
 	return out
 }

@@ -48,9 +48,11 @@ type Model struct {
 	Important []Importance           `json:"importance"`
 	Warnings  []learn.Warning        `json:"warnings"`
 	Dropped   []learn.Dropped        `json:"dropped"`
-	Refuse    []string               `json:"refuse"`           // fields left out on request
-	Keep      []string               `json:"keep"`             // fields people vouched for
-	SHA256    string                 `json:"sha256,omitempty"` // of the ONNX file
+	Refuse    []string               `json:"refuse"` // fields left out on request
+	Keep      []string               `json:"keep"`   // fields people vouched for
+	// Labels are the names fields had when the model was trained.
+	Labels map[string]string `json:"labels"`
+	SHA256 string            `json:"sha256,omitempty"` // of the ONNX file
 }
 
 // Period is the span of time the training leads came in.
@@ -70,7 +72,7 @@ type Importance struct {
 // describe fills in what training reported.
 func (m *Model) describe(r *learn.Report, labels map[string]string) {
 	m.Bins, m.Lift, m.Important = []learn.CalibrationBin{}, []learn.LiftRow{}, []Importance{}
-	m.Warnings, m.Dropped = []learn.Warning{}, []learn.Dropped{}
+	m.Warnings, m.Dropped, m.Labels = []learn.Warning{}, []learn.Dropped{}, labels
 	if r == nil {
 		return
 	}
@@ -79,12 +81,13 @@ func (m *Model) describe(r *learn.Report, labels map[string]string) {
 	m.Bins, m.Lift = append(m.Bins, r.Calibration...), append(m.Lift, r.Lift...)
 	m.Warnings, m.Dropped = append(m.Warnings, r.Warnings...), append(m.Dropped, r.Dropped...)
 	for _, im := range r.Importance {
-		m.Important = append(m.Important, Importance{Field: im.Field, Label: labelOf(labels, im.Field), Size: im.Importance, Share: im.Share})
+		m.Important = append(m.Important, Importance{Field: im.Field, Label: m.Label(im.Field), Size: im.Importance, Share: im.Share})
 	}
 }
 
-func labelOf(labels map[string]string, field string) string {
-	if l := labels[field]; l != "" {
+// Label is a field's name for people, as it was when the model was trained.
+func (m *Model) Label(field string) string {
+	if l := m.Labels[field]; l != "" {
 		return l
 	}
 	return field

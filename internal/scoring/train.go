@@ -95,6 +95,40 @@ func (s *Service) remember(ctx context.Context, tx pgx.Tx, a *auth.Actor, req Tr
 	return set, err
 }
 
+// Choosable is a field that training can be told about, and what it was told last.
+type Choosable struct {
+	Name, Label  string
+	Refuse, Keep bool
+}
+
+// Fields lists what a model of an object may learn from, each field of the object once. It needs scoring_model:read.
+func (s *Service) Fields(ctx context.Context, object string) ([]Choosable, error) {
+	a, _, err := auth.Require(ctx, permission, auth.Read)
+	if err != nil {
+		return nil, err
+	}
+	t, err := targetOf(object)
+	if err != nil {
+		return nil, err
+	}
+	def, err := s.k.Definition(ctx, object)
+	if err != nil {
+		return nil, err
+	}
+	set, err := s.settings(ctx, a.TenantID, object)
+	if err != nil {
+		return nil, err
+	}
+	var out []Choosable
+	for _, f := range planOf(t, def).features {
+		field, ok := def.Field(f.field)
+		if ok && !slices.ContainsFunc(out, func(c Choosable) bool { return c.Name == f.field }) {
+			out = append(out, Choosable{f.field, field.Label, slices.Contains(set.refuse, f.field), slices.Contains(set.keep, f.field)})
+		}
+	}
+	return out, nil
+}
+
 func sorted(names []string) []string {
 	out := slices.Clone(names)
 	slices.Sort(out)

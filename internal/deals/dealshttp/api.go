@@ -21,12 +21,12 @@ type API struct {
 func NewAPI(s *deals.Service) *API { return &API{s: s} }
 
 var (
-	deal       = rest.Ref("Deal")
-	rank       = rest.Schema{"type": "number", "description": "Rank inside the stage; smaller is higher."}
-	version    = rest.Schema{"type": "integer", "description": "The version the act is meant for; 412 when the deal is at another. If-Match says the same."}
-	beside     = rest.Schema{"type": "string", "format": "uuid", "description": "A deal of the same stage to lie beside."}
-	pipelineID = rest.Param{Name: "pipeline_id", Description: "The pipeline; the default one (board) or all (forecast) when absent.", Schema: rest.UUID}
-	filterText = " Filters as in lists: field=value, field[op]=value, filter=, q=."
+	dealSchema    = rest.Ref("Deal")
+	rankSchema    = rest.Schema{"type": "number", "description": "Rank inside the stage; smaller is higher."}
+	versionSchema = rest.Schema{"type": "integer", "description": "The version the act is meant for; 412 when the deal is at another. If-Match says the same."}
+	besideSchema  = rest.Schema{"type": "string", "format": "uuid", "description": "A deal of the same stage to lie beside."}
+	pipelineParam = rest.Param{Name: "pipeline_id", Description: "The pipeline; the default one (board) or all (forecast) when absent.", Schema: rest.UUID}
+	filterText    = " Filters as in lists: field=value, field[op]=value, filter=, q=."
 )
 
 // Routes is the part of deals in the route table.
@@ -34,18 +34,18 @@ func (h *API) Routes() []rest.Route {
 	act := func(path, name, summary string, body rest.Schema, handle rest.Handler) rest.Route {
 		return rest.Route{
 			Method: "POST", Path: "/deals/{id}/" + path, Name: "deals." + name, Summary: summary, Tag: "deals", Object: "deal", Action: auth.Update,
-			IDs: map[string]string{"id": "deal"}, Body: body, Answer: deal, Handle: handle,
+			IDs: map[string]string{"id": "deal"}, Body: body, Answer: dealSchema, Handle: handle,
 		}
 	}
 	return []rest.Route{
 		act("move", "move", "Move a deal to a stage, or to another place in its own",
-			rest.Obj(map[string]rest.Schema{"stage_id": rest.UUID, "position": rank, "before": beside, "after": beside, "lost_reason": rest.Str, "version": version}), h.move),
-		act("win", "win", "Win a deal", rest.Obj(map[string]rest.Schema{"version": version}), h.win),
-		act("lose", "lose", "Lose a deal", rest.Obj(map[string]rest.Schema{"lost_reason": rest.Str, "version": version}, "lost_reason"), h.lose),
-		act("reopen", "reopen", "Reopen a won or lost deal where it was before", rest.Obj(map[string]rest.Schema{"version": version}), h.reopen),
+			rest.Obj(map[string]rest.Schema{"stage_id": rest.UUID, "position": rankSchema, "before": besideSchema, "after": besideSchema, "lost_reason": rest.Str, "version": versionSchema}), h.move),
+		act("win", "win", "Win a deal", rest.Obj(map[string]rest.Schema{"version": versionSchema}), h.win),
+		act("lose", "lose", "Lose a deal", rest.Obj(map[string]rest.Schema{"lost_reason": rest.Str, "version": versionSchema}, "lost_reason"), h.lose),
+		act("reopen", "reopen", "Reopen a won or lost deal where it was before", rest.Obj(map[string]rest.Schema{"version": versionSchema}), h.reopen),
 		{
 			Method: "GET", Path: "/deals/board", Name: "deals.board", Summary: "A pipeline by stages, with totals over all its deals." + filterText, Tag: "deals", Object: "deal", Action: auth.Read,
-			Params: []rest.Param{pipelineID, {Name: "limit", Description: "Cards per column, 1 to 200; 50 when absent.", Schema: rest.Int}}, Answer: boardSchema, Handle: h.board,
+			Params: []rest.Param{pipelineParam, {Name: "limit", Description: "Cards per column, 1 to 200; 50 when absent.", Schema: rest.Int}}, Answer: boardSchema, Handle: h.board,
 		},
 		{
 			Method: "GET", Path: "/deals/forecast", Name: "deals.forecast", Summary: "What each period has brought and is expected to bring." + filterText, Tag: "deals", Object: "deal", Action: auth.Read,

@@ -24,13 +24,12 @@ const closedCards = 12
 type Pages struct {
 	pages *recordpage.Pages
 	s     *deals.Service
-	k     *record.Kernel
 	now   func() time.Time
 }
 
 // NewPages makes the pages and adds the board to the list of deals.
-func NewPages(pages *recordpage.Pages, s *deals.Service, k *record.Kernel, now func() time.Time) *Pages {
-	p := &Pages{pages: pages, s: s, k: k, now: now}
+func NewPages(pages *recordpage.Pages, s *deals.Service, now func() time.Time) *Pages {
+	p := &Pages{pages: pages, s: s, now: now}
 	pages.AddView("deal", recordpage.View{Key: "board", Label: "Board", Icon: "columns-3", Page: p.board})
 	pages.Extend("deal", p.extend)
 	return p
@@ -72,8 +71,12 @@ func (p *Pages) board(w http.ResponseWriter, r *http.Request) error {
 	if auth.From(r.Context()).Grants.Scope("deal", auth.Create) != auth.None {
 		body.Primary = &ui.Action{Label: "New deal", Weight: ui.Primary, Icon: "plus", Key: "c", Href: newDeal(r, b.Pipeline.ID, uuid.Nil)}
 	}
-	for _, c := range b.Columns {
-		body.Columns = append(body.Columns, p.column(r, b, c, names))
+	for i, c := range b.Columns {
+		col := p.column(r, b, c, names)
+		if col.Outcome == ui.OutcomeOpen {
+			col.Tone = ui.Category(i)
+		}
+		body.Columns = append(body.Columns, col)
 	}
 	return p.pages.Page(w, r, http.StatusOK, recordpage.Head{Title: "Board · " + body.Title, Section: "deals"}, body)
 }
@@ -141,7 +144,6 @@ func (p *Pages) column(r *http.Request, b *deals.Board, c deals.Column, names *c
 	if out.Outcome != ui.OutcomeOpen {
 		out.Weighted, cards = nil, cards[:min(len(cards), closedCards)]
 	} else {
-		out.Tone = ui.Category(len(b.Pipeline.Name) + int(deref(c.Stage.Position)))
 		out.AddHref = newDeal(r, b.Pipeline.ID, c.Stage.ID)
 		if c.Stage.Probability != nil {
 			out.Hint = strconv.FormatInt(*c.Stage.Probability, 10) + " %"
@@ -168,13 +170,6 @@ func outcome(kind string) ui.Outcome {
 		return ui.OutcomeLost
 	}
 	return ui.OutcomeOpen
-}
-
-func deref(n *int64) int64 {
-	if n == nil {
-		return 0
-	}
-	return *n
 }
 
 func (p *Pages) card(r *http.Request, st *deals.Stage, rec *record.Record, names *cardNames) ui.Card {

@@ -131,7 +131,7 @@ func (p *Pages) act(w http.ResponseWriter, r *http.Request, do func(id uuid.UUID
 	}
 	seq := int64(0)
 	if d.Version != before.Version {
-		if seq, err = p.lastChange(r, id); err != nil {
+		if seq, err = p.pages.LastChange(r.Context(), "deal", id); err != nil {
 			return err
 		}
 	}
@@ -146,17 +146,6 @@ func (p *Pages) act(w http.ResponseWriter, r *http.Request, do func(id uuid.UUID
 		p.pages.Site.SetFlash(w, page.Flash{Text: text, Seq: seq})
 	}
 	return page.SeeOther(w, r, page.Back(r, recordpage.Path(r, "deals")+"?view=board"))
-}
-
-// lastChange is the journal row of what was just done.
-func (p *Pages) lastChange(r *http.Request, id uuid.UUID) (int64, error) {
-	entries, err := p.k.Timeline(r.Context(), "deal", id, 0, 5)
-	for _, e := range entries {
-		if e.RecordID == id && len(e.Changes) > 0 {
-			return e.Seq, err
-		}
-	}
-	return 0, err
 }
 
 func (p *Pages) told(r *http.Request, before, d *deals.Deal) (string, error) {

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptrace"
+	"net/url"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -141,9 +142,9 @@ func (c *Client) dress(req *http.Request, key string) {
 // broken judges a call without an answer. The URL in a url.Error is cut off: it
 // may hold a token.
 func (c *Client) broken(err error, connected, written bool) *Error {
-	var wrapped interface{ Unwrap() error }
-	if cause := errors.Unwrap(err); cause != nil && errors.As(err, &wrapped) {
-		err = cause
+	var wrapped *url.Error
+	if errors.As(err, &wrapped) {
+		err = wrapped.Err
 	}
 	out := &Error{Class: mail.Temporary, Step: mail.StepConnect, Err: err}
 	if connected {

@@ -7,6 +7,7 @@ import (
 	"github.com/google/uuid"
 
 	"crm/internal/platform/auth"
+	"crm/internal/platform/errs"
 	"crm/internal/record"
 	"crm/web/ui"
 )
@@ -69,3 +70,36 @@ func May(a *auth.Actor, action auth.Action, rec *record.Record) bool { return ma
 
 // ScoreOf is a record's score for drawing, nil when it has none.
 func ScoreOf(rec *record.Record) *ui.Score { return headScore(rec) }
+
+// ReadForm reads some fields of an object from a sent form, the way the generic
+// forms do. Refusals are one Invalid error.
+func (p *Pages) ReadForm(r *http.Request, object string, names ...string) (record.Patch, error) {
+	if err := r.ParseForm(); err != nil {
+		return nil, errs.Wrap(err, errs.Malformed, "not_a_form", "The form could not be read.")
+	}
+	def, err := p.k.Definition(r.Context(), object)
+	if err != nil {
+		return nil, err
+	}
+	var fields []*record.Field
+	for _, name := range names {
+		if f, ok := def.Field(name); ok {
+			fields = append(fields, f)
+		}
+	}
+	a := auth.From(r.Context())
+	patch, refused := readForm(fields, r.PostForm, def, zoneOf(a), a.Currency)
+	return patch, refused.Err()
+}
+
+// LastChange is the journal row of a record's newest change, for a way back; 0
+// when there is none.
+func (p *Pages) LastChange(ctx context.Context, object string, id uuid.UUID) (int64, error) {
+	entries, err := p.k.Timeline(ctx, object, id, 0, 5)
+	for _, e := range entries {
+		if e.RecordID == id && len(e.Changes) > 0 {
+			return e.Seq, err
+		}
+	}
+	return 0, err
+}

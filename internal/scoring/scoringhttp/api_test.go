@@ -20,8 +20,10 @@ import (
 	"crm/internal/platform/jobs"
 	"crm/internal/platform/onnx"
 	"crm/internal/platform/onnx/onnxtest"
+	"crm/internal/platform/page"
 	"crm/internal/platform/rest"
 	"crm/internal/record"
+	"crm/internal/record/recordpage"
 	"crm/internal/record/recordtest"
 	"crm/internal/scoring"
 	"crm/internal/scoring/scoringhttp"
@@ -62,6 +64,14 @@ func newSite(t *testing.T) *site {
 	r := chi.NewRouter()
 	r.Use(w.signIn)
 	r.Route("/api/v1", api.Mount)
+	shell := recordpage.NewShell(recordpage.ShellDeps{Site: page.New(page.Deps{}), Kernel: w.K, Now: time.Now,
+		Workspace: func(context.Context) (recordpage.Workspace, error) {
+			return recordpage.Workspace{Slug: "alpha", Name: "Alpha"}, nil
+		}})
+	r.Route("/{ws}", func(r chi.Router) {
+		r.Use(shell.Inside)
+		scoringhttp.NewPages(shell, w.s).Mount(r)
+	})
 	srv := httptest.NewServer(r)
 	t.Cleanup(srv.Close)
 	w.url = srv.URL + "/api/v1"

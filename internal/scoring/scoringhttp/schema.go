@@ -50,7 +50,7 @@ var (
 		"importance":  rest.Array(rest.Obj(map[string]rest.Schema{"field": rest.Str, "label": rest.Str, "importance": rest.Num, "share": rest.Num}, "field", "label", "importance", "share")),
 		"warnings":    rest.Array(rest.Obj(map[string]rest.Schema{"code": rest.Str, "field": rest.Str, "text": rest.Str}, "code", "text")),
 		"dropped":     rest.Array(rest.Obj(map[string]rest.Schema{"field": rest.Str, "code": rest.Str, "reason": rest.Str}, "field", "code", "reason")),
-		"refuse":      fieldNames, "keep": fieldNames, "sha256": rest.Str,
+		"refuse":      fieldNames, "keep": fieldNames, "sha256": rest.Str, "labels": anObject,
 	}, "id", "object", "version", "status", "progress", "trained_at", "rows", "positives", "metrics", "calibration", "lift", "importance", "warnings", "dropped")
 
 	metricsSchema = numbers("auc", "auc_low", "auc_high", "average_precision", "log_loss", "base_log_loss", "brier", "ece")

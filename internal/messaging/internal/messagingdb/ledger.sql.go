@@ -110,6 +110,38 @@ func (q *Queries) Claim(ctx context.Context, arg ClaimParams) (*ClaimRow, error)
 	return &i, err
 }
 
+const closeAttempt = `-- name: CloseAttempt :exec
+update message_attempts
+set finished_at = $1, result = $2, step = $3, code = $4, detail = $5
+where tenant_id = $6 and message_id = $7 and number = $8
+`
+
+type CloseAttemptParams struct {
+	At        *time.Time
+	Result    string
+	Step      string
+	Code      int32
+	Detail    string
+	TenantID  uuid.UUID
+	MessageID uuid.UUID
+	Number    int64
+}
+
+// Ends an attempt whose message went on to the next provider.
+func (q *Queries) CloseAttempt(ctx context.Context, arg CloseAttemptParams) error {
+	_, err := q.db.Exec(ctx, closeAttempt,
+		arg.At,
+		arg.Result,
+		arg.Step,
+		arg.Code,
+		arg.Detail,
+		arg.TenantID,
+		arg.MessageID,
+		arg.Number,
+	)
+	return err
+}
+
 const enterQueue = `-- name: EnterQueue :exec
 update messages
 set due_since = $1::timestamptz, dispatched_at = $2, strikes = 0, send_key = coalesce($3, send_key)

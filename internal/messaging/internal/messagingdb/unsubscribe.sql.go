@@ -12,12 +12,13 @@ import (
 	"github.com/google/uuid"
 )
 
-const insertUnsubscribeToken = `-- name: InsertUnsubscribeToken :exec
+const putUnsubscribeToken = `-- name: PutUnsubscribeToken :exec
 insert into unsubscribe_tokens (tenant_id, message_id, hash, sealed, created_at)
 values ($1, $2, $3, $4, $5)
+on conflict on constraint unsubscribe_tokens_pkey do update set hash = excluded.hash, sealed = excluded.sealed
 `
 
-type InsertUnsubscribeTokenParams struct {
+type PutUnsubscribeTokenParams struct {
 	TenantID  uuid.UUID
 	MessageID uuid.UUID
 	Hash      []byte
@@ -25,8 +26,8 @@ type InsertUnsubscribeTokenParams struct {
 	CreatedAt time.Time
 }
 
-func (q *Queries) InsertUnsubscribeToken(ctx context.Context, arg InsertUnsubscribeTokenParams) error {
-	_, err := q.db.Exec(ctx, insertUnsubscribeToken,
+func (q *Queries) PutUnsubscribeToken(ctx context.Context, arg PutUnsubscribeTokenParams) error {
+	_, err := q.db.Exec(ctx, putUnsubscribeToken,
 		arg.TenantID,
 		arg.MessageID,
 		arg.Hash,

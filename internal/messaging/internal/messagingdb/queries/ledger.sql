@@ -37,6 +37,12 @@ update messages m
 set claimed_at = null, claimed_by = null, dispatched_at = null, strikes = m.strikes + @strikes::int
 where m.tenant_id = @tenant_id and m.id = @id;
 
+-- name: CloseAttempt :exec
+-- Ends an attempt whose message went on to the next provider.
+update message_attempts
+set finished_at = @at, result = @result, step = @step, code = @code, detail = @detail
+where tenant_id = @tenant_id and message_id = @message_id and number = @number;
+
 -- name: EnterQueue :exec
 -- What a new or retried message begins its round of delivery with.
 update messages

@@ -1,0 +1,201 @@
+package messaging
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"crm/internal/messaging/internal/messagingdb"
+	"crm/internal/platform/mail"
+	"crm/internal/record"
+)
+
+// claim is a message that this worker may put on the wire once.
+type claim struct {
+	out      outgoing
+	number   int64 // of the attempt: the fence for its result
+	provider *messagingdb.Provider
+	route    route
+	strikes  int
+	dueSince time.Time
+	tried    []uuid.UUID // providers that could not be reached in this run
+}
+
+// claim takes a due message, or returns nil when there is nothing to do: it went
+// out meanwhile, was cancelled, is suppressed, or has no way out.
+func (s *Service) claim(ctx context.Context, message uuid.UUID) (*claim, error) {
+	var c *claim
+	err := s.k.DB.Tx(ctx, func(ctx context.Context, tx pgx.Tx) error {
+		c = nil
+		q := messagingdb.New(tx)
+		m, err := q.LockMessage(ctx, messagingdb.LockMessageParams{TenantID: tenantOf(ctx), ID: message})
+		if errors.Is(err, pgx.ErrNoRows) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		now := s.micros()
+		if !isDue(m, now) {
+			return nil
+		}
+		held, err := s.heldBack(ctx, m)
+		if err != nil {
+			return err
+		}
+		if held != "" {
+			return s.end(ctx, m.ID, Suppressed, held)
+		}
+		s.metrics.wait(now.Sub(*m.NextAttemptAt))
+		c, err = s.take(ctx, q, m, nil)
+		if err != nil || c != nil {
+			return err
+		}
+		c, err = s.park(ctx, q, m)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("claim message: %w", err)
+	}
+	return c, nil
+}
+
+func isDue(m *messagingdb.LockMessageRow, now time.Time) bool {
+	return (m.Status == Queued || m.Status == Scheduled) && m.DeletedAt == nil && m.NextAttemptAt != nil && !m.NextAttemptAt.After(now)
+}
+
+// heldBack looks once more, right before the wire, whether the recipient wants no
+// mail.
+func (s *Service) heldBack(ctx context.Context, m *messagingdb.LockMessageRow) (string, error) {
+	if holdsBack(m.Suppressed, m.Class) {
+		return suppressedBecause[m.Suppressed], nil
+	}
+	contacts, known := s.k.Object("contact")
+	if m.Class != Marketing || m.ContactID == nil || !known {
+		return "", nil
+	}
+	rec, err := contacts.Get(ctx, *m.ContactID)
+	if hidden(err) {
+		return "", nil
+	}
+	if err == nil && refuses(&person{object: "contact", rec: rec}) {
+		return "This person asked not to be contacted.", nil
+	}
+	return "", err
+}
+
+// end closes a message that will not go out.
+func (s *Service) end(ctx context.Context, message uuid.UUID, status, why string) error {
+	_, err := s.Messages.Change(ctx, message, record.Act{Name: status}, func(_ context.Context, _ pgx.Tx, m *Message) error {
+		m.Status, m.LastError, m.NextAttemptAt = status, why, nil
+		return nil
+	})
+	return err
+}
+
+// take claims the message for the first provider that was not tried; nil when
+// there is none left.
+func (s *Service) take(ctx context.Context, q *messagingdb.Queries, m *messagingdb.LockMessageRow, tried []uuid.UUID) (*claim, error) {
+	ways, err := q.Routes(ctx, messagingdb.RoutesParams{TenantID: tenantOf(ctx), Channel: m.Channel})
+	if err != nil {
+		return nil, err
+	}
+	for _, p := range ways {
+		if slices.Contains(tried, p.ID) {
+			continue
+		}
+		way, err := s.routes.get(s, p)
+		if err != nil {
+			if err := s.mistrust(ctx, q, p, sentenceOf(err)+"."); err != nil {
+				return nil, err
+			}
+			continue
+		}
+		return s.claimFor(ctx, q, m, p, way, tried)
+	}
+	return nil, nil
+}
+
+func (s *Service) claimFor(ctx context.Context, q *messagingdb.Queries, m *messagingdb.LockMessageRow, p *messagingdb.Provider, way route, tried []uuid.UUID) (*claim, error) {
+	now := s.micros()
+	row, err := q.Claim(ctx, messagingdb.ClaimParams{
+		ProviderID: p.ID, NewMessageID: mail.NewMessageID(s.idDomain(p)), At: now, Worker: s.worker, TenantID: tenantOf(ctx), ID: m.ID,
+	})
+	if err != nil {
+		return nil, err
+	}
+	c := &claim{number: row.Attempts, provider: p, route: way, strikes: int(m.Strikes), dueSince: m.DueSince, tried: append(slices.Clone(tried), p.ID)}
+	c.out = outgoing{
+		id: m.ID, key: m.SendKey, channel: m.Channel, class: m.Class, to: m.ToAddress, subject: deref(m.Subject),
+		html: deref(m.BodyHtml), text: deref(m.BodyText), messageID: row.MessageID, at: now,
+	}
+	return c, s.fillLink(ctx, q, &c.out)
+}
+
+func deref(s *string) string {
+	if s == nil {
+		return ""
+	}
+	return *s
+}
+
+// idDomain is the domain of the Message-ID: the sender's, else the installation's.
+func (s *Service) idDomain(p *messagingdb.Provider) string {
+	from, _ := plainSettings(p)["from"].(string)
+	if a, err := fromAddress(from); err == nil {
+		return a.Email[strings.LastIndexByte(a.Email, '@')+1:]
+	}
+	_, rest, _ := strings.Cut(s.baseURL, "://")
+	host, _, _ := strings.Cut(rest, "/")
+	host, _, _ = strings.Cut(host, ":")
+	if host == "" {
+		host = "localhost"
+	}
+	return host
+}
+
+// park lets a message wait for a provider. The lock is taken by whoever adds one,
+// so a provider added at this moment is either seen here or sees the message.
+func (s *Service) park(ctx context.Context, q *messagingdb.Queries, m *messagingdb.LockMessageRow) (*claim, error) {
+	if err := q.Lock(ctx, waitingLock(tenantOf(ctx))); err != nil {
+		return nil, err
+	}
+	if c, err := s.take(ctx, q, m, nil); c != nil || err != nil {
+		return c, err
+	}
+	all, err := q.Providers(ctx, tenantOf(ctx))
+	if err != nil {
+		return nil, err
+	}
+	why := fmt.Sprintf("No provider for %s. Add one in Settings → Providers.", m.Channel)
+	if slices.ContainsFunc(all, func(p *messagingdb.Provider) bool { return p.Channel == m.Channel }) {
+		why = fmt.Sprintf("No provider for %s works. Repair or test one in Settings → Providers.", m.Channel)
+	}
+	_, err = s.Messages.Change(ctx, m.ID, record.Act{Name: "waiting"}, func(_ context.Context, _ pgx.Tx, m *Message) error {
+		m.Status, m.LastError, m.NextAttemptAt = Queued, why, nil
+		return nil
+	})
+	return nil, err
+}
+
+// mistrust takes a provider out until a person has looked at it.
+func (s *Service) mistrust(ctx context.Context, q *messagingdb.Queries, p *messagingdb.Provider, why string) error {
+	now := s.micros()
+	n, err := q.SetProviderState(ctx, messagingdb.SetProviderStateParams{
+		State: Unhealthy, LastError: why, CheckedAt: &now, TenantID: p.TenantID, ID: p.ID, Version: p.Version,
+	})
+	if err != nil || n == 0 {
+		return err
+	}
+	s.log.WarnContext(ctx, "message provider taken out", "tenant_id", p.TenantID, "provider_id", p.ID)
+	return s.k.DB.Tx(ctx, func(ctx context.Context, tx pgx.Tx) error {
+		_, err := s.k.Emit(ctx, tx, providerObject, p.ID, Unhealthy, map[string]any{"name": p.Name, "reason": why})
+		return err
+	})
+}
