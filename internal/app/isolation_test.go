@@ -244,7 +244,7 @@ func sampleBody(route rest.Route) any {
 	required, _ := route.Body["required"].([]string)
 	properties, _ := route.Body["properties"].(map[string]rest.Schema)
 	for name, schema := range properties {
-		if schema["format"] == "uuid" {
+		if schema["format"] == "uuid" && strings.HasSuffix(name, "_id") {
 			required = append(required, name)
 		}
 	}
