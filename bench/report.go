@@ -41,8 +41,10 @@ type machine struct {
 }
 
 func newReport(ctx context.Context, root string, opt options) (*runReport, error) {
-	r := &runReport{At: time.Now().UTC().Truncate(time.Second), Machine: thisMachine(ctx), Rows: opt.rows, Rounds: opt.rounds, Quick: opt.quick,
-		dir: filepath.Join(root, "bench", "results"), partial: opt.partial()}
+	r := &runReport{
+		At: time.Now().UTC().Truncate(time.Second), Machine: thisMachine(ctx), Rows: opt.rows, Rounds: opt.rounds, Quick: opt.quick,
+		dir: filepath.Join(root, "bench", "results"), partial: opt.partial(),
+	}
 	r.Commit = said(ctx, root, "git", "rev-parse", "--short=12", "HEAD")
 	r.Changed = said(ctx, root, "git", "status", "--porcelain", "--untracked-files=no") != ""
 	return r, os.MkdirAll(r.dir, 0o755) //nolint:gosec // results are for everybody

@@ -59,21 +59,19 @@ func sending(ctx context.Context, s *suite) ([]figure, error) {
 	if err != nil {
 		return nil, err
 	}
-	host, portText, err := net.SplitHostPort(addr)
+	settings, err := settingsOf(addr)
 	if err != nil {
 		return nil, err
 	}
-	port, err := strconv.Atoi(portText)
-	if err != nil {
-		return nil, err
+	provider := map[string]any{
+		"name": "Sink", "channel": "email", "type": "smtp", "priority": 1,
+		"settings": map[string]any{"host": settings.Host, "port": settings.Port, "tls": "none", "from": letterFrom},
 	}
-	provider := map[string]any{"name": "Sink", "channel": "email", "type": "smtp", "priority": 1,
-		"settings": map[string]any{"host": host, "port": port, "tls": "none", "from": letterFrom}}
 	if err := s.api.Call(ctx, http.MethodPost, "/providers", provider, nil); err != nil {
 		return nil, err
 	}
 	each := s.opt.size(125, 25)
-	alone, err := s.alone(sink, host, port, each)
+	alone, err := s.alone(sink, settings, each)
 	if err != nil {
 		return nil, err
 	}
@@ -84,11 +82,23 @@ func sending(ctx context.Context, s *suite) ([]figure, error) {
 	return d.costs("send", "messages/s", "message", "sender"), nil
 }
 
+// settingsOf are the mail sender's for a server without TLS on this machine.
+func settingsOf(addr string) (mail.Settings, error) {
+	host, portText, err := net.SplitHostPort(addr)
+	if err != nil {
+		return mail.Settings{}, err
+	}
+	port, err := strconv.Atoi(portText)
+	return mail.Settings{Host: host, Port: port, TLS: mail.TLSNone, Dial: (&net.Dialer{}).DialContext}, err
+}
+
 func (s *suite) throughAPI(sink *installed.Child, each int) side {
 	return side{cpu: s.ourCPU, run: func(ctx context.Context, round int) (*load.Result, error) {
 		next := func(conn, n int) []byte {
-			body, err := json.Marshal(map[string]any{"channel": "email", "to": fmt.Sprintf("r%d.%d.%d@example.com", round, conn, n),
-				"subject": letterSubject, "body": letterBody, "class": "transactional"})
+			body, err := json.Marshal(map[string]any{
+				"channel": "email", "to": fmt.Sprintf("r%d.%d.%d@example.com", round, conn, n),
+				"subject": letterSubject, "body": letterBody, "class": "transactional",
+			})
 			if err != nil {
 				return nil // cannot be: only texts
 			}
@@ -99,14 +109,15 @@ func (s *suite) throughAPI(sink *installed.Child, each int) side {
 	}}
 }
 
-func (s *suite) alone(sink *installed.Child, host string, port, each int) (side, error) {
-	var dialer net.Dialer
-	sender, err := mail.NewSender(mail.Settings{Host: host, Port: port, TLS: mail.TLSNone, Dial: dialer.DialContext})
+func (s *suite) alone(sink *installed.Child, settings mail.Settings, each int) (side, error) {
+	sender, err := mail.NewSender(settings)
 	if err != nil {
 		return side{}, err
 	}
-	letter := mail.Message{From: mail.Address{Email: letterFrom}, To: []mail.Address{{Email: "reader@example.com"}}, Subject: letterSubject,
-		HTML: letterBody, MessageID: mail.NewMessageID("alpha.test"), Date: time.Now()}
+	letter := mail.Message{
+		From: mail.Address{Email: letterFrom}, To: []mail.Address{{Email: "reader@example.com"}}, Subject: letterSubject,
+		HTML: letterBody, MessageID: mail.NewMessageID("alpha.test"), Date: time.Now(),
+	}
 	raw, err := letter.Bytes()
 	if err != nil {
 		return side{}, err

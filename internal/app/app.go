@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -22,6 +23,7 @@ import (
 	"crm/internal/platform/db/migrate"
 	"crm/internal/platform/jobs"
 	"crm/internal/platform/observe"
+	"crm/internal/platform/page"
 	"crm/internal/platform/secret"
 	"crm/internal/record"
 )
@@ -41,6 +43,10 @@ type App struct {
 	shared  *cache.Shared
 	box     *secret.Box
 	now     func() time.Time
+
+	flashKey []byte // signs flash messages
+	live     *page.Live
+	trusted  []netip.Prefix
 }
 
 // Mode says what the caller wants of the database.
@@ -80,7 +86,11 @@ func (a *App) open(ctx context.Context, mode Mode, works bool) error {
 	if a.box, err = a.secretBox(); err != nil {
 		return err
 	}
+	if a.trusted, err = trustedProxies(a.Cfg.TrustedProxies); err != nil {
+		return err
+	}
 	a.Kernel = record.NewKernel(record.Deps{DB: a.db, Now: a.now, Log: a.Log})
+	a.watchLive()
 	return a.build(works)
 }
 
@@ -141,6 +151,7 @@ func (a *App) secretBox() (*secret.Box, error) {
 			return nil, err
 		}
 	}
+	a.flashKey = secret.Hash("flash " + key)
 	return secret.New(secret.ParseKeys(key))
 }
 

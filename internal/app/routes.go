@@ -44,6 +44,8 @@ func (a *App) Handler() http.Handler {
 		r.Use(apiHeaders, a.authenticateAPI, rest.Idempotent(a.db, a.now))
 		api.Mount(r)
 	})
+	mountAssets(r)
+	r.Group(a.mountPages)
 	guard := http.NewCrossOriginProtection()
 	guard.AddInsecureBypassPattern("/api/v1/")
 	return guard.Handler(r)

@@ -29,4 +29,6 @@ func (s *Service) DieAfterWire(ctx context.Context, message uuid.UUID) (wakeUp f
 }
 
 // Deliver is one run of a job.
-func (s *Service) Deliver(ctx context.Context, message uuid.UUID) error { return s.deliver(ctx, message) }
+func (s *Service) Deliver(ctx context.Context, message uuid.UUID) error {
+	return s.deliver(ctx, message)
+}

@@ -17,7 +17,8 @@ import (
 func TestScheduledMessageGoesOutWhenDue(t *testing.T) {
 	t.Parallel()
 	w, p := running(t)
-	c := w.contact(t, p, "Ann@Example.com")
+	c, err := p.people.Create(w.Rep, &person{FirstName: "Ann", LastName: "Lee", Email: "ann@example.com"})
+	must(t, err)
 	at := time.Now().Add(400 * time.Millisecond)
 	m := p.send(t, w.Rep, messaging.Draft{ContactID: &c.ID, Subject: "Hi {{ contact.first_name }}", Body: "<p>Dear {{ contact.name }}</p>", SendAt: &at})
 	if m.Status != messaging.Scheduled || m.ToAddress != "ann@example.com" || *m.OwnerID != w.RepID {

@@ -157,13 +157,6 @@ func (w *world) smtp(t *testing.T, p *process, sink *smtptest.Sink, priority int
 	return out
 }
 
-func (w *world) contact(t *testing.T, p *process, email string) *person {
-	t.Helper()
-	out, err := p.people.Create(w.Admin, &person{FirstName: "Ann", LastName: "Lee", Email: email})
-	must(t, err)
-	return out
-}
-
 // system acts like a job.
 func (w *world) system() context.Context { return auth.With(w.Admin, auth.SystemActor(w.Tenant)) }
 

@@ -2,7 +2,6 @@ package scoring_test
 
 import (
 	"bufio"
-	"fmt"
 	"math"
 	"os"
 	"path/filepath"
@@ -183,6 +182,6 @@ func checkReasons(t *testing.T, r scoring.Result) {
 		t.Fatalf("score %d for a chance of %f", r.Score, r.Probability)
 	}
 	if r.Grade == "" {
-		t.Fatal(fmt.Sprint("no grade"))
+		t.Fatal("no grade")
 	}
 }

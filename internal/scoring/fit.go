@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 
 	"crm/internal/scoring/learn"
 )
@@ -26,6 +27,8 @@ type outcome struct {
 	judged *learn.Model
 	// holdout is the table's tail that nothing was trained on; nil when it was drawn at random.
 	holdout *learn.Table
+	// suspects names the fields left out as likely leaks, for people.
+	suspects string
 }
 
 // fitter trains with one table under the tenant's settings.
@@ -50,7 +53,7 @@ func (f *fitter) fit(ctx context.Context) (*outcome, error) {
 	leaks := f.caught(&res.Report)
 	if len(leaks) > 0 {
 		if res, err = f.without(ctx, 1, res, leaks); err != nil {
-			return nil, err
+			return nil, f.nothingLeft(leaks, err)
 		}
 	}
 	if name := f.suspect(&res.Report); name != "" {
@@ -110,6 +113,19 @@ func (f *fitter) without(ctx context.Context, run int, before *learn.Result, lea
 	}
 	explain(res, leaks)
 	return res, nil
+}
+
+// nothingLeft tells how to go on when all that tells the outcome looks like a leak.
+func (f *fitter) nothingLeft(leaks []learn.Dropped, cause error) error {
+	return fmt.Errorf("these fields look like leaks and were left out: %s; without them there is nothing to learn from. If they are known before the outcome, train again and vouch for them (keep): %w", f.names(leaks), cause)
+}
+
+func (f *fitter) names(dropped []learn.Dropped) string {
+	var out []string
+	for _, d := range dropped {
+		out = append(out, f.plan.byName[d.Field].label)
+	}
+	return strings.Join(out, ", ")
 }
 
 // explain puts our reasons in the place of the learner's "left out on request".
@@ -179,7 +195,7 @@ func (f *fitter) allBut(name string) []learn.Dropped {
 // compared with this one, neither may have seen the leads they are compared on.
 func (f *fitter) judge(ctx context.Context, res *learn.Result, leaks []learn.Dropped) (*outcome, error) {
 	res.Report.Dropped = append(res.Report.Dropped, f.plan.skipped...)
-	out := &outcome{Result: res}
+	out := &outcome{Result: res, suspects: f.names(leaks)}
 	h := res.Report.Holdout
 	if h.Random {
 		return out, nil

@@ -51,14 +51,15 @@ func (s *Service) Register(reg *jobs.Registry) {
 		return s.workTraining(ctx, job.Args.ModelID, job.Attempt >= job.MaxAttempts)
 	})
 	jobs.Work(reg, func(ctx context.Context, job *river.Job[rescoreArgs]) error { return s.rescore(ctx, job.Args.Object) })
-	jobs.Work(reg, func(ctx context.Context, _ *river.Job[sweepArgs]) error { return s.sweep(ctx) })
+	jobs.Work(reg, func(ctx context.Context, _ *river.Job[sweepArgs]) error { return s.Sweep(ctx) })
 	if s.tenants != nil {
 		reg.Every(sweepEvery, sweepArgs{})
 	}
 }
 
-// sweep rescores what wake-ups missed, tenant by tenant; one tenant's failure does not keep the others waiting.
-func (s *Service) sweep(ctx context.Context) error {
+// Sweep rescores what wake-ups missed, tenant by tenant; one tenant's failure does not keep the others waiting. It
+// runs by itself every few minutes.
+func (s *Service) Sweep(ctx context.Context) error {
 	tenants, err := s.tenants(ctx)
 	if err != nil {
 		return err

@@ -14,8 +14,12 @@ import (
 func (w *world) withReason(t *testing.T, n int) {
 	t.Helper()
 	fields := []record.CustomField{
-		{Object: "lead", Name: "closing_note", Type: "text"}, {Object: "lead", Name: "budget", Type: "money"}, {Object: "lead", Name: "meeting", Type: "datetime"},
-		{Object: "lead", Name: "vip", Type: "boolean"}, {Object: "lead", Name: "story", Type: "long_text"}, {Object: "lead", Name: "interests", Type: "list"},
+		{Object: "lead", Name: "closing_note", Type: "text"},
+		{Object: "lead", Name: "budget", Type: "money"},
+		{Object: "lead", Name: "meeting", Type: "datetime"},
+		{Object: "lead", Name: "vip", Type: "boolean"},
+		{Object: "lead", Name: "story", Type: "long_text"},
+		{Object: "lead", Name: "interests", Type: "list"},
 	}
 	if err := w.K.AddCustomFields(w.Admin, fields); err != nil {
 		t.Fatal(err)

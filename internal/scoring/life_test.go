@@ -159,10 +159,31 @@ func TestNewAndChangedLeadsAreScored(t *testing.T) {
 	if n := w.count(t, `select count(*) from journal where tenant_id = $1 and object = 'lead' and record_id = $2 and action = 'scored'`, w.Tenant, fresh.ID); n != 1 {
 		t.Errorf("%d journal rows for one new score", n)
 	}
+	w.sweeps(t, m.ID)
 	for action, want := range map[string]bool{"created": true, "updated": true, "scored": false, "rescored": false, "deleted": false} {
 		if got := w.s.Wants(record.Notice{Object: "lead", Action: action}); got != want {
 			t.Errorf("a lead that was %s: wanted %t", action, got)
 		}
+	}
+}
+
+// sweeps checks that leads whose wake-up was lost are found: one never scored, one changed since.
+func (w *world) sweeps(t *testing.T, model uuid.UUID) {
+	t.Helper()
+	list := w.create(t, open(madeUp(3, 30)))
+	if err := w.s.ScoreNew(w.Admin, ids(list[:2])); err != nil {
+		t.Fatal(err)
+	}
+	before := list[1].ID
+	if _, err := w.leads.One(w.Admin, record.Operation{Kind: record.OpUpdate, ID: before, Patch: record.Patch{"source": "Referral", "employees": int64(499)}}); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.s.Sweep(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	w.scoredBy(t, model, 4)
+	if n := w.count(t, `select count(*) from leads where tenant_id = $1 and id = $2 and scored_at > updated_at`, w.Tenant, before); n != 1 {
+		t.Error("a lead that was changed after its score was not scored again")
 	}
 }
 

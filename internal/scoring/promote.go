@@ -34,22 +34,32 @@ func (s *Service) judge(ctx context.Context, tenant uuid.UUID, object string, ou
 	if err != nil {
 		return verdict{}, err
 	}
+	v := compare(out, now)
+	if out.suspects != "" {
+		v.reason += " Left out as likely leaks: " + out.suspects + "; vouch for what is known before the outcome and train again."
+	}
+	return v, nil
+}
+
+// compare puts a new model beside the running one, nil for none.
+func compare(out *outcome, now *running) verdict {
 	m := out.Report.Metrics
 	if m.AUCLow <= 0.5 {
-		return verdict{reason: fmt.Sprintf("Kept back: on held-out leads its ranking (AUC %.2f, at least %.2f) could be chance.", m.AUC, m.AUCLow)}, nil
+		return verdict{reason: fmt.Sprintf("Kept back: on held-out leads its ranking (AUC %.2f, at least %.2f) could be chance.", m.AUC, m.AUCLow)}
 	}
 	if now == nil {
-		return verdict{true, fmt.Sprintf("Activated as the first model: on held-out leads it ranks better than chance (AUC %.2f, at least %.2f).", m.AUC, m.AUCLow)}, nil
+		return verdict{true, fmt.Sprintf("Activated as the first model: on held-out leads it ranks better than chance (AUC %.2f, at least %.2f).", m.AUC, m.AUCLow)}
 	}
 	before, how := now.lossOn(out)
 	if m.LogLoss < before {
-		return verdict{true, fmt.Sprintf("Activated: %s it predicts better than version %d (log-loss %.4f against %.4f).", how, now.version, m.LogLoss, before)}, nil
+		return verdict{true, fmt.Sprintf("Activated: %s it predicts better than version %d (log-loss %.4f against %.4f).", how, now.version, m.LogLoss, before)}
 	}
-	return verdict{reason: fmt.Sprintf("Kept back: %s it does not predict better than version %d, which is running (log-loss %.4f against %.4f).", how, now.version, m.LogLoss, before)}, nil
+	return verdict{reason: fmt.Sprintf("Kept back: %s it does not predict better than version %d, which is running (log-loss %.4f against %.4f).", how, now.version, m.LogLoss, before)}
 }
 
 // lossOn measures the running model on the new model's held-out leads. Both are taken as they were before they saw
-// their own held-out leads; the running one's are no later than the new one's, so neither has seen these.
+// their own held-out leads; the running one's are no later than the new one's, so neither has seen these. (Old history
+// imported in between can move that border back; it then favours the running model.)
 func (r *running) lossOn(out *outcome) (loss float64, how string) {
 	if r.judged == nil || out.holdout == nil {
 		return r.report.Metrics.LogLoss, "each on leads drawn at random,"

@@ -60,7 +60,10 @@ func newWorld(t *testing.T) *world {
 // service makes another replica: a service of its own over the same database, with its own workers.
 func (w *world) service(t *testing.T, runtime func() (*onnx.Runtime, error)) *scoring.Service {
 	t.Helper()
-	s, err := scoring.New(scoring.Deps{Kernel: w.K, Now: time.Now, Log: slog.New(slog.DiscardHandler), Runtime: runtime})
+	s, err := scoring.New(scoring.Deps{
+		Kernel: w.K, Now: time.Now, Log: slog.New(slog.DiscardHandler), Runtime: runtime,
+		Tenants: func(context.Context) ([]uuid.UUID, error) { return []uuid.UUID{w.Tenant}, nil },
+	})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -43,22 +43,69 @@ func (v *visit) tasks() ([]ui.NeedGroup, error) {
 		tone  ui.Tone
 		page  *record.Page
 	}{{"Overdue", ui.ToneBad, late}, {"Today", ui.ToneGood, today}} {
-		if len(g.page.Records) > 0 {
-			out = append(out, v.taskGroup(g.title, g.tone, g.page))
+		if len(g.page.Records) == 0 {
+			continue
 		}
+		about, err := v.about(g.page.Records)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, v.taskGroup(g.title, g.tone, g.page, about))
 	}
 	return out, nil
 }
 
-func (v *visit) taskGroup(title string, tone ui.Tone, page *record.Page) ui.NeedGroup {
+func (v *visit) taskGroup(title string, tone ui.Tone, page *record.Page, about map[uuid.UUID]string) ui.NeedGroup {
 	q := url.Values{"owner_id": {v.actor.ID.String()}, "done_at[is_null]": {"true"}, "sort": {"due_at"}}
 	g := ui.NeedGroup{Title: title, Tone: tone, Count: total(page), More: recordpage.Path(v.r, "activities") + "?" + q.Encode()}
 	for _, rec := range page.Records {
 		due, _ := rec.Get("due_at").(time.Time)
-		g.Items = append(g.Items, ui.Need{Icon: activityIcon(rec.Text("type")), Name: rec.Title(), Href: v.href(rec), Reason: taskReason(rec, due, v.now), When: ui.Due{At: due},
+		g.Items = append(g.Items, ui.Need{Icon: activityIcon(rec.Text("type")), Name: rec.Title(), Href: v.href(rec), Reason: joined(about[rec.ID()], taskReason(rec, due, v.now)), When: ui.Due{At: due},
 			Action: &ui.Action{Label: "Done", Icon: "check", Post: v.href(rec) + "/done", Fields: []ui.Hidden{{Name: "back", Value: v.r.URL.Path}}}})
 	}
 	return g
+}
+
+// about names whom each activity is about, one query per object.
+func (v *visit) about(list []*record.Record) (map[uuid.UUID]string, error) {
+	first := map[uuid.UUID]struct {
+		object string
+		id     uuid.UUID
+	}{}
+	byObject := map[string][]uuid.UUID{}
+	for _, rec := range list {
+		links, _ := rec.Get("related").([]any)
+		if len(links) == 0 {
+			continue
+		}
+		m, _ := links[0].(map[string]any)
+		object, _ := m["object"].(string)
+		text, _ := m["id"].(string)
+		id, err := uuid.Parse(text)
+		if err != nil {
+			continue
+		}
+		first[rec.ID()] = struct {
+			object string
+			id     uuid.UUID
+		}{object, id}
+		byObject[object] = append(byObject[object], id)
+	}
+	names := map[uuid.UUID]string{}
+	for object, ids := range byObject {
+		found, err := v.pages.Titles(v.ctx, object, ids)
+		if err != nil {
+			return nil, err
+		}
+		for id, name := range found {
+			names[id] = name
+		}
+	}
+	out := map[uuid.UUID]string{}
+	for activity, link := range first {
+		out[activity] = names[link.id]
+	}
+	return out, nil
 }
 
 func activityIcon(kind string) string {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"time"
 
@@ -18,7 +19,7 @@ import (
 )
 
 // closedCards is how many cards the two narrow columns at the end show.
-const closedCards = 12
+const closedCards = 6
 
 // Pages serves the board, the acts on it, and what deals add to their record page.
 type Pages struct {
@@ -142,7 +143,7 @@ func (p *Pages) column(r *http.Request, b *deals.Board, c deals.Column, names *c
 	}
 	cards := c.Deals
 	if out.Outcome != ui.OutcomeOpen {
-		out.Weighted, cards = nil, cards[:min(len(cards), closedCards)]
+		out.Weighted, cards = nil, latest(cards)
 	} else {
 		out.AddHref = newDeal(r, b.Pipeline.ID, c.Stage.ID)
 		if c.Stage.Probability != nil {
@@ -160,6 +161,17 @@ func (p *Pages) column(r *http.Request, b *deals.Board, c deals.Column, names *c
 		out.MoreHref = r.URL.Path + "?" + q.Encode()
 	}
 	return out
+}
+
+// latest are the deals closed last, among those the board has loaded.
+func latest(cards []*record.Record) []*record.Record {
+	out := slices.Clone(cards)
+	slices.SortFunc(out, func(a, b *record.Record) int {
+		at, _ := a.Get("closed_at").(time.Time)
+		bt, _ := b.Get("closed_at").(time.Time)
+		return bt.Compare(at)
+	})
+	return out[:min(len(out), closedCards)]
 }
 
 func outcome(kind string) ui.Outcome {

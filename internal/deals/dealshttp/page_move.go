@@ -38,6 +38,10 @@ func (p *Pages) move(w http.ResponseWriter, r *http.Request) error {
 // place turns a place on the screen into a neighbour. The screen shows the stage
 // through the board's filter, and without the card itself.
 func (p *Pages) place(r *http.Request, in *deals.MoveInput, id uuid.UUID, at int) error {
+	stage, err := p.s.Stages.Get(r.Context(), in.StageID)
+	if err != nil || stage.Kind != deals.Open { // closed columns have no order of their own
+		return err
+	}
 	filter, err := p.boardFilter(r)
 	if err != nil {
 		return err

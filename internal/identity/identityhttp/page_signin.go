@@ -25,7 +25,7 @@ func (p *Pages) signInForm(w http.ResponseWriter, r *http.Request) error {
 func (p *Pages) showSignIn(w http.ResponseWriter, r *http.Request, status int, body ui.SignIn) error {
 	body.Hints = p.hints(r.Context())
 	page.NoStore(w)
-	return p.shell.Bare(w, r, status, ui.BareLayout{Title: "Sign in", Robots: "noindex"}, body)
+	return p.shell.Bare(w, r, status, ui.BareLayout{Title: "Sign in", Brand: p.shell.Product(), Robots: "noindex"}, body)
 }
 
 // signIn answers POST /sign-in. Unknown and wrong read the same.

@@ -53,7 +53,7 @@ func (p *FormPages) draw(w http.ResponseWriter, r *http.Request, status int, vie
 	if title == "" {
 		title = view.Name
 	}
-	return p.shell.Bare(w, r, status, ui.BareLayout{Title: title, Brand: " ", Robots: "noindex"}, body)
+	return p.shell.Bare(w, r, status, ui.BareLayout{Title: title, Robots: "noindex"}, body)
 }
 
 // form draws the fields with what was typed and what is wrong with it.

@@ -266,6 +266,13 @@ func TestKilledInTheMiddle(t *testing.T) {
 	}
 	for kills := 1; kills <= 8; kills++ {
 		w.killAfter(imp, kills)
+		now, err := w.s.Get(w.Admin, imp.ID)
+		if err != nil || now.Read != now.Created+now.Updated+now.Skipped+now.Failed || now.Created != w.count("contacts") {
+			t.Fatalf("after kill %d: %s, %d contacts, %v", kills, fates(now), w.count("contacts"), err)
+		}
+		if kills < 3 && now.State.Over() {
+			t.Fatal("the worker was not killed in the middle")
+		}
 	}
 	imp = w.run(w.Admin, imp)
 	w.want(imp, fmt.Sprintf("done read=%d created=%d updated=0 skipped=%d failed=0", rows+24, rows+1, 12+11))
@@ -302,6 +309,34 @@ func (w *world) killAfter(imp *importing.Import, n int) {
 	}
 	if !errors.Is(err, context.Canceled) && errs.KindOf(err) != errs.Unavailable {
 		w.t.Fatalf("killed worker: %v", err)
+	}
+}
+
+// TestBadRowsAmongMany: a few refused rows must not cost the others their speed, which
+// shows in the number of journal transactions rather than in time.
+func TestBadRowsAmongMany(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	var text strings.Builder
+	text.WriteString("name,employees\n")
+	for i := range 3000 {
+		if i%1000 == 500 {
+			text.WriteString(",7\n")
+			continue
+		}
+		fmt.Fprintf(&text, "N%d,7\n", i)
+	}
+	imp := w.imports(w.Admin, text.String(), importing.Options{Object: "account"})
+	w.want(imp, "done read=3000 created=2997 updated=0 skipped=0 failed=3")
+	got := w.column("select e.row_number::text from import_errors e order by e.row_number")
+	if strings.Join(got, " ") != "502 1502 2502" {
+		t.Errorf("refused rows %v", got)
+	}
+	if n := w.count("(select distinct at from journal where batch_id = $1) s", imp.ID); n > 3*25 {
+		t.Errorf("%d saves", n)
+	}
+	if got := w.column("select name from accounts order by id"); got[0] != "N0" || got[500] != "N501" || got[2996] != "N2999" {
+		t.Error("rows are not in file order")
 	}
 }
 
@@ -387,14 +422,8 @@ func TestJob(t *testing.T) {
 	if imp, err = s.Undo(w.Admin, imp.ID); err != nil {
 		t.Fatal(err)
 	}
-	for imp.Undo.State != "done" {
-		if imp.Undo.State == "failed" {
-			t.Fatal("undo failed")
-		}
-		time.Sleep(20 * time.Millisecond)
-		if imp, err = s.Get(w.Admin, imp.ID); err != nil {
-			t.Fatal(err)
-		}
+	if imp, err = s.Wait(w.Admin, imp.ID, nil); err != nil || imp.Undo.State != "done" {
+		t.Fatalf("undo: %+v %v", imp.Undo, err)
 	}
 	if imp.Undo.Reversed != 6000 || w.count("contacts where deleted_at is null") != 0 {
 		t.Errorf("undone %d, %d left", imp.Undo.Reversed, w.count("contacts where deleted_at is null"))
@@ -459,6 +488,27 @@ func TestRelations(t *testing.T) {
 	if got := auth.From(w.Other).TenantID; w.count("accounts where tenant_id = $1", got) != 0 {
 		t.Error("something went into the other tenant")
 	}
+}
+
+func TestPartsListsAndPeople(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	first := "External ID,Full name,Street,City,Mobile,Tags,Opt out\n1,\"Lovelace, Ada\",High St 1,London,+44 20 7946 0000,\"a; b\",yes\n"
+	w.want(w.imports(w.Admin, first, importing.Options{Object: "contact"}), "done read=1 created=1 updated=0 skipped=0 failed=0")
+	w.want(w.imports(w.Admin, "External ID,City\n1,Paris\n", importing.Options{Object: "contact", Mode: importing.Update}), "done read=1 created=0 updated=1 skipped=0 failed=0")
+	got := w.column("select concat_ws('|', first_name, last_name, address->>'street', address->>'city', phones->0->>'value', phones->0->>'label', tags::text, do_not_contact::text) from contacts")
+	if got[0] != "Ada|Lovelace|High St 1|Paris|+44 20 7946 0000|mobile|{a,b}|true" {
+		t.Errorf("contact: %s", got[0])
+	}
+	people := "name,email,role,team,manager\nBea,Bea@alpha.test,Sales Manager,North,\nCal,cal@alpha.test,,South,Bea\nDee,not an address,,,\n"
+	w.want(w.imports(w.Admin, people, importing.Options{Object: "users"}), "done read=3 created=2 updated=0 skipped=0 failed=1")
+	got = w.column("select concat_ws('|', u.name, u.email, r.key, t.name, m.name, u.state) from users u join roles r on r.id = u.role_id left join teams t on t.id = u.team_id left join users m on m.id = u.manager_id where u.name in ('Bea', 'Cal') order by 1")
+	if strings.Join(got, " ") != "Bea|bea@alpha.test|sales_manager|North|active Cal|cal@alpha.test|sales_rep|South|Bea|active" {
+		t.Errorf("people: %v", got)
+	}
+	ids := w.column("select id::text from contacts")
+	byID := w.imports(w.Admin, "id,title\n"+ids[0]+",Countess\n"+strings.Replace(ids[0], "0", "1", 1)+",Nobody\n", importing.Options{Object: "contact", Mode: importing.Update})
+	w.want(byID, "done read=2 created=0 updated=1 skipped=1 failed=0")
 }
 
 func TestFileIsGoneWhenOver(t *testing.T) {

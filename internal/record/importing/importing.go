@@ -106,6 +106,8 @@ type UndoState struct {
 	Conflicts []record.UndoConflict `json:"conflicts"`
 }
 
+func (u UndoState) pending() bool { return u.State == "queued" || u.State == "running" }
+
 // Rate is rows a second of work; 0 before the first chunk.
 func (i *Import) Rate() float64 {
 	if i.WorkedMS == 0 {

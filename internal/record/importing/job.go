@@ -134,11 +134,12 @@ func (s *Service) Run(ctx context.Context, id uuid.UUID, progress func(Import)) 
 	}
 }
 
-// Wait returns when the import is over, telling of its progress meanwhile.
+// Wait returns when the import is over, and its undo too where one was asked for,
+// telling of its progress meanwhile.
 func (s *Service) Wait(ctx context.Context, id uuid.UUID, progress func(Import)) (*Import, error) {
 	for {
 		imp, err := s.report(ctx, id, progress)
-		if err != nil || imp.State.Over() {
+		if err != nil || (imp.State.Over() && !imp.Undo.pending()) {
 			return imp, err
 		}
 		if err := pause(ctx, 100*time.Millisecond); err != nil {

@@ -270,6 +270,9 @@ func (p *Pages) controls(r *http.Request, st *formState) ([]ui.FieldGroup, error
 		return nil, err
 	}
 	for _, f := range editable(st.def) {
+		if st.isNew && late(f) && st.rec.Get(f.Name) == nil && st.typed.Get(f.Name) == "" && errorOf(st.refused, f) == "" {
+			continue
+		}
 		if f.Type.Name() == "address" {
 			addresses = append(addresses, ui.FieldGroup{Title: f.Label, Fields: p.typedAddress(f, st)})
 			continue
@@ -291,7 +294,20 @@ func (p *Pages) controls(r *http.Request, st *formState) ([]ui.FieldGroup, error
 	if st.def.Owned {
 		groups = append(groups, owner)
 	}
+	if len(own.Fields) == 0 {
+		return groups, nil
+	}
 	return append(groups, own), nil
+}
+
+// late reports whether a field is only known once the record has lived a while,
+// so that a form for a new one need not ask.
+func late(f *record.Field) bool {
+	switch f.Name {
+	case "lost_reason", "disqualify_reason", "forecast_category", "probability", "referrer", "landing_page", "last_contacted_at", "done_at", "outcome", "external_id":
+		return true
+	}
+	return f.Name == "status" && f.Default == nil
 }
 
 // typedControl shows what was typed over what is stored.

@@ -202,7 +202,9 @@ func phoneSpot(columns []*record.Field, f *record.Field) ui.PhoneSpot {
 		return f.Type.Name() == "relation" || f.Name == "company" || f.Name == "due_at"
 	}):
 		return ui.PhoneSub
-	case firstOf(columns, func(f *record.Field) bool { return f.Type.Name() == "select" || f.Name == "next_activity_at" }):
+	case firstOf(columns, func(f *record.Field) bool {
+		return f.Name == "status" || f.Name == "state" || f.Name == "next_activity_at"
+	}):
 		return ui.PhoneBelow
 	}
 	return ui.PhoneHidden
@@ -420,7 +422,7 @@ func (l *listing) empty(filters []ui.Filter) *ui.EmptyState {
 		return &ui.EmptyState{Kind: ui.EmptyFiltered, Title: "No " + many + " match “" + l.query.Get("q") + "”.",
 			Text: "Try fewer words, or look everywhere.", Actions: []ui.Action{{Label: "Search everywhere", Href: l.base + "/search?" + url.Values{"q": {l.query.Get("q")}}.Encode()}, {Label: "Clear", Href: l.clearHref()}}}
 	case len(filters) > 0 || l.query.Get("q") != "":
-		return &ui.EmptyState{Kind: ui.EmptyFiltered, Title: "No " + many + " match " + inWords(filters) + ".",
+		return &ui.EmptyState{Kind: ui.EmptyFiltered, Title: "No " + many + " match " + inWords(filters, l.query.Get("q")) + ".",
 			Actions: []ui.Action{{Label: "Remove " + filters[len(filters)-1].Field, Href: filters[len(filters)-1].RemoveHref}, {Label: "Clear all", Href: l.clearHref()}}}
 	}
 	e := &ui.EmptyState{Kind: ui.EmptyNew, Title: "No " + many + " yet.", Text: "They will be listed here."}
@@ -436,8 +438,11 @@ func (l *listing) empty(filters []ui.Filter) *ui.EmptyState {
 	return e
 }
 
-func inWords(filters []ui.Filter) string {
+func inWords(filters []ui.Filter, words string) string {
 	var parts []string
+	if words != "" {
+		parts = append(parts, "“"+cut(words, 40)+"”")
+	}
 	for _, f := range filters {
 		parts = append(parts, f.Field+" "+f.Operator+" "+f.Value)
 	}

@@ -118,11 +118,11 @@ func (s *Shell) Format(r *http.Request) ui.Format {
 	return ui.Format{Zone: zoneOf(auth.From(r.Context())), Now: s.now()}
 }
 
-// Bare answers with a page outside any workspace. brand is shown above it.
+// Product is the name shown outside workspaces.
+func (s *Shell) Product() string { return s.product }
+
+// Bare answers with a page outside any workspace.
 func (s *Shell) Bare(w http.ResponseWriter, r *http.Request, status int, frame ui.BareLayout, body templ.Component) error {
-	if frame.Brand == "" {
-		frame.Brand = s.product
-	}
 	frame.Theme, frame.Nonce, frame.Format = theme(r), page.Nonce(r.Context()), s.Format(r)
 	return s.Site.Render(w, r, status, ui.BareScreen{Frame: frame, Body: body})
 }

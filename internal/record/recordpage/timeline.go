@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -108,12 +109,35 @@ func (st *story) timeline(s *sheet) ui.Timeline {
 	if s.history {
 		out.Empty = "Nothing was changed yet."
 	}
-	for _, e := range st.entries {
-		if item, ok := s.item(st, e); ok {
+	for i := 0; i < len(st.entries); {
+		n := s.crowd(st, i)
+		item, ok := s.item(st, st.entries[i])
+		if ok && n > 1 {
+			item.Title, item.Href = "added "+itoa(int64(n))+" "+lower(st.defs[st.entries[i].Object].LabelPlural), ""
+		}
+		if ok {
 			out.Items = append(out.Items, item)
 		}
+		i += n
 	}
 	return out
+}
+
+// crowd counts the happenings from i on that read as one: an import that added
+// many records of one kind.
+func (s *sheet) crowd(st *story, i int) int {
+	first := st.entries[i]
+	n := 1
+	if first.Action != "created" || first.Via != string(auth.ViaImport) || first.RecordID == s.rec.ID() {
+		return n
+	}
+	for _, e := range st.entries[i+1:] {
+		if e.Object != first.Object || e.Action != first.Action || e.Via != first.Via || e.ActorName != first.ActorName || first.At.Sub(e.At) > time.Hour {
+			break
+		}
+		n++
+	}
+	return n
 }
 
 // item is one happening in words; ok is false for those nobody needs to read.

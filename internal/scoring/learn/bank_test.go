@@ -167,8 +167,10 @@ func lookAlike(n int) *learn.Table {
 		if contact == "cellular" {
 			z += 0.5
 		}
-		row := []learn.Value{learn.Num(math.Floor(age)), learn.Text(fmt.Sprint("job", job)), learn.Text(contact),
-			learn.Num(pdays), learn.Num(previous), learn.Num(euribor), learn.Text(outcome)}
+		row := []learn.Value{
+			learn.Num(math.Floor(age)), learn.Text(fmt.Sprint("job", job)), learn.Text(contact),
+			learn.Num(pdays), learn.Num(previous), learn.Num(euribor), learn.Text(outcome),
+		}
 		if err := table.Append(row, rng.Float64() < 1/(1+math.Exp(-z)), start.Add(time.Duration(i)*30*time.Minute)); err != nil {
 			return nil
 		}

@@ -30,9 +30,11 @@ func guarded(t *testing.T, n int) *Table {
 		if i > n/2 {
 			late = Num(rng.Float64())
 		}
-		row := []Value{Num(rng.Float64()), Text([3]string{"web", "event", "referral"}[rng.IntN(3)]), Text(at.Weekday().String()), late,
+		row := []Value{
+			Num(rng.Float64()), Text([3]string{"web", "event", "referral"}[rng.IntN(3)]), Text(at.Weekday().String()), late,
 			Text(reason), Num(3 + 2*float64(i)/float64(n) + 0.01*rng.Float64()), Num(float64(i)), Text(at.Month().String()),
-			Text("constant"), Text(fmt.Sprintf("a%d@b.test", i)), Text("someone")}
+			Text("constant"), Text(fmt.Sprintf("a%d@b.test", i)), Text("someone"),
+		}
 		if i%3 == 0 {
 			row[10] = Text("else")
 		}
@@ -55,8 +57,10 @@ func TestGuardFindsClocksLeaksAndUselessFields(t *testing.T) {
 				t.Errorf("%s was dropped without a reason", d.Field)
 			}
 		}
-		want := map[string]string{"rate_of_the_day": "clock", "record_number": "clock", "month": "clock",
-			"same": "constant", "email": "scattered", "owner": "refused"}
+		want := map[string]string{
+			"rate_of_the_day": "clock", "record_number": "clock", "month": "clock",
+			"same": "constant", "email": "scattered", "owner": "refused",
+		}
 		for field, code := range want {
 			if codes[field] != code {
 				t.Errorf("%d rows: %s is %q, want %q", n, field, codes[field], code)

@@ -33,8 +33,10 @@ func leads(t testing.TB, n int, rate float64) *learn.Table {
 		}
 		free := float64(rng.IntN(2))
 		z := math.Log(rate/(1-rate)) + 0.7*(replies-2) + 0.8*float64(source%2) - 0.4 - 0.6*free
-		row := []learn.Value{learn.Text([4]string{"web", "referral", "event", "partner"}[source]), learn.Num(employees),
-			learn.Num(replies), revenue, learn.Num(free)}
+		row := []learn.Value{
+			learn.Text([4]string{"web", "referral", "event", "partner"}[source]), learn.Num(employees),
+			learn.Num(replies), revenue, learn.Num(free),
+		}
 		at := start.Add(time.Duration(i) * (2 * 365 * 24 * time.Hour / time.Duration(n)))
 		if err := table.Append(row, rng.Float64() < 1/(1+math.Exp(-z)), at); err != nil {
 			t.Fatal(err)

@@ -26,23 +26,39 @@ func (a *API) Routes() []rest.Route {
 	id := map[string]string{"id": model}
 	object := rest.Obj(map[string]rest.Schema{"object": {"type": "string", "enum": []any{"lead"}}})
 	return []rest.Route{
-		{Method: "GET", Path: "/leads/{id}/score", Name: "leads.score", Summary: "Score a lead, with reasons", Tag: "scoring", Object: "lead", Action: auth.Read,
-			IDs: map[string]string{"id": "lead"}, Answer: scoreSchema, Handle: a.score},
-		{Method: "POST", Path: "/scoring/score", Name: "scoring.score", Summary: "Score up to 10,000 leads by id, or rows that are no leads yet", Tag: "scoring", Object: "lead", Action: auth.Read,
-			Body: bulkSchema, Answer: resultsSchema, Handle: a.bulk},
-		{Method: "GET", Path: "/scoring/models", Name: "scoring.models.list", Summary: "List models, newest first", Tag: "scoring", Object: model, Action: auth.Read,
+		{
+			Method: "GET", Path: "/leads/{id}/score", Name: "leads.score", Summary: "Score a lead, with reasons", Tag: "scoring", Object: "lead", Action: auth.Read,
+			IDs: map[string]string{"id": "lead"}, Answer: scoreSchema, Handle: a.score,
+		},
+		{
+			Method: "POST", Path: "/scoring/score", Name: "scoring.score", Summary: "Score up to 10,000 leads by id, or rows that are no leads yet", Tag: "scoring", Object: "lead", Action: auth.Read,
+			Body: bulkSchema, Answer: resultsSchema, Handle: a.bulk,
+		},
+		{
+			Method: "GET", Path: "/scoring/models", Name: "scoring.models.list", Summary: "List models, newest first", Tag: "scoring", Object: model, Action: auth.Read,
 			Params: []rest.Param{{Name: "object", Description: "Only models of this object; lead when absent.", Schema: rest.Str}},
-			Answer: rest.Obj(map[string]rest.Schema{"data": rest.Array(modelSchema), "next_cursor": rest.Nullable(rest.Str)}, "data", "next_cursor"), Handle: a.models},
-		{Method: "POST", Path: "/scoring/models/train", Name: "scoring.models.train", Summary: "Train a new model; it goes live if it is better", Tag: "scoring", Object: model, Action: auth.Create,
-			Status: http.StatusAccepted, Body: trainSchema, Answer: modelSchema, Handle: a.train},
-		{Method: "POST", Path: "/scoring/models/rollback", Name: "scoring.models.rollback", Summary: "Go back to the model before the active one", Tag: "scoring", Object: model, Action: auth.Execute,
-			Body: object, Answer: modelSchema, Handle: a.rollback},
-		{Method: "GET", Path: "/scoring/models/{id}", Name: "scoring.models.get", Summary: "Read a model's card", Tag: "scoring", Object: model, Action: auth.Read,
-			IDs: id, Answer: modelSchema, Handle: a.model},
-		{Method: "POST", Path: "/scoring/models/{id}/activate", Name: "scoring.models.activate", Summary: "Put a model to use", Tag: "scoring", Object: model, Action: auth.Execute,
-			IDs: id, Answer: modelSchema, Handle: a.activate},
-		{Method: "GET", Path: "/scoring/models/{id}/onnx", Name: "scoring.models.onnx", Summary: "Download a model as an ONNX file", Tag: "scoring", Object: model, Action: auth.Read,
-			IDs: id, Handle: a.file},
+			Answer: rest.Obj(map[string]rest.Schema{"data": rest.Array(modelSchema), "next_cursor": rest.Nullable(rest.Str)}, "data", "next_cursor"), Handle: a.models,
+		},
+		{
+			Method: "POST", Path: "/scoring/models/train", Name: "scoring.models.train", Summary: "Train a new model; it goes live if it is better", Tag: "scoring", Object: model, Action: auth.Create,
+			Status: http.StatusAccepted, Body: trainSchema, Answer: modelSchema, Handle: a.train,
+		},
+		{
+			Method: "POST", Path: "/scoring/models/rollback", Name: "scoring.models.rollback", Summary: "Go back to the model before the active one", Tag: "scoring", Object: model, Action: auth.Execute,
+			Body: object, Answer: modelSchema, Handle: a.rollback,
+		},
+		{
+			Method: "GET", Path: "/scoring/models/{id}", Name: "scoring.models.get", Summary: "Read a model's card", Tag: "scoring", Object: model, Action: auth.Read,
+			IDs: id, Answer: modelSchema, Handle: a.model,
+		},
+		{
+			Method: "POST", Path: "/scoring/models/{id}/activate", Name: "scoring.models.activate", Summary: "Put a model to use", Tag: "scoring", Object: model, Action: auth.Execute,
+			IDs: id, Answer: modelSchema, Handle: a.activate,
+		},
+		{
+			Method: "GET", Path: "/scoring/models/{id}/onnx", Name: "scoring.models.onnx", Summary: "Download a model as an ONNX file", Tag: "scoring", Object: model, Action: auth.Read,
+			IDs: id, Handle: a.file,
+		},
 	}
 }
 

@@ -64,10 +64,12 @@ func newSite(t *testing.T) *site {
 	r := chi.NewRouter()
 	r.Use(w.signIn)
 	r.Route("/api/v1", api.Mount)
-	shell := recordpage.NewShell(recordpage.ShellDeps{Site: page.New(page.Deps{}), Kernel: w.K, Now: time.Now,
+	shell := recordpage.NewShell(recordpage.ShellDeps{
+		Site: page.New(page.Deps{}), Kernel: w.K, Now: time.Now,
 		Workspace: func(context.Context) (recordpage.Workspace, error) {
 			return recordpage.Workspace{Slug: "alpha", Name: "Alpha"}, nil
-		}})
+		},
+	})
 	r.Route("/{ws}", func(r chi.Router) {
 		r.Use(shell.Inside)
 		scoringhttp.NewPages(shell, w.s).Mount(r)

@@ -39,8 +39,10 @@ func (p *Pages) cardSections(r *http.Request, m *scoring.Model) []ui.Section {
 	if m.Metrics == nil {
 		return nil
 	}
-	out := []ui.Section{{ID: "card", Title: "Version " + strconv.Itoa(m.Version), Text: m.Decision, Model: card(r, m)},
-		{ID: "lift", Title: "What it gains", Text: "Measured on " + strconv.Itoa(m.Holdout.Rows) + " later leads that the model had not seen.", Table: liftTable(m)}}
+	out := []ui.Section{
+		{ID: "card", Title: "Version " + strconv.Itoa(m.Version), Text: m.Decision, Model: card(r, m)},
+		{ID: "lift", Title: "What it gains", Text: "Measured on " + strconv.Itoa(m.Holdout.Rows) + " later leads that the model had not seen.", Table: liftTable(m)},
+	}
 	for i, warning := range m.Warnings {
 		out = append(out, ui.Section{ID: "warning-" + strconv.Itoa(i), Title: warningTitle(warning.Code), Banner: &ui.Banner{Tone: ui.ToneWarn, Text: upper(renamed(m, warning.Field, warning.Text))}})
 	}
@@ -51,10 +53,15 @@ func (p *Pages) cardSections(r *http.Request, m *scoring.Model) []ui.Section {
 }
 
 func card(r *http.Request, m *scoring.Model) *ui.ModelCard {
-	out := &ui.ModelCard{Name: "Lead model " + strconv.Itoa(m.Version), State: stateOf(m), Finding: finding(m), Actions: activateAction(r, m),
-		Facts: []ui.Fact{{Label: "Learned from", Value: ui.Number{Value: float64(m.Rows), Unit: "leads"}}, {Label: "Of them converted", Value: ui.Number{Value: float64(m.Positives)}},
-			{Label: "Grade", Value: ui.Text(m.Grade)}},
-		Metrics: metrics(m)}
+	out := &ui.ModelCard{
+		Name: "Lead model " + strconv.Itoa(m.Version), State: stateOf(m), Finding: finding(m), Actions: activateAction(r, m),
+		Facts: []ui.Fact{
+			{Label: "Learned from", Value: ui.Number{Value: float64(m.Rows), Unit: "leads"}},
+			{Label: "Of them converted", Value: ui.Number{Value: float64(m.Positives)}},
+			{Label: "Grade", Value: ui.Text(m.Grade)},
+		},
+		Metrics: metrics(m),
+	}
 	if m.Period != nil {
 		out.Facts = append(out.Facts, ui.Fact{Label: "From", Value: ui.Time{At: m.Period.From}}, ui.Fact{Label: "To", Value: ui.Time{At: m.Period.To}})
 	}
@@ -93,8 +100,13 @@ func metrics(m *scoring.Model) []ui.Metric {
 func liftTable(m *scoring.Model) *ui.Table {
 	out := &ui.Table{Caption: "Lift", Columns: []ui.Column{{Label: "If you work only", Width: ui.WidthWide}, {Label: "Leads", Right: true}, {Label: "Convert", Right: true, Phone: ui.PhoneSub}, {Label: "Times average", Right: true, Phone: ui.PhoneAside}, {Label: "Of all conversions", Right: true, Phone: ui.PhoneBelow}}}
 	for _, l := range m.Lift {
-		out.Rows = append(out.Rows, ui.Row{ID: fmt.Sprintf("top-%.0f", 100*l.Share), Cells: []ui.Value{ui.Text(fmt.Sprintf("the best %.0f %%", 100*l.Share)), ui.Number{Value: float64(l.Count)},
-			ui.Percent{Value: l.Rate}, ui.Number{Value: l.Lift, Decimals: 1}, ui.Percent{Value: l.Captured}}})
+		out.Rows = append(out.Rows, ui.Row{ID: fmt.Sprintf("top-%.0f", 100*l.Share), Cells: []ui.Value{
+			ui.Text(fmt.Sprintf("the best %.0f %%", 100*l.Share)),
+			ui.Number{Value: float64(l.Count)},
+			ui.Percent{Value: l.Rate},
+			ui.Number{Value: l.Lift, Decimals: 1},
+			ui.Percent{Value: l.Captured},
+		}})
 	}
 	return out
 }

@@ -107,16 +107,21 @@ func progress(r *http.Request, m *scoring.Model) ui.Section {
 	if stage := stages[m.Stage]; stage != "" {
 		text += ", " + stage
 	}
-	return ui.Section{ID: "training", Title: "Training", Banner: &ui.Banner{Tone: ui.ToneAccent, Text: text + ".",
-		Actions: []ui.Action{{Label: "Look again", Icon: "refresh-cw", Href: recordpage.Path(r, "settings", "scoring")}}}}
+	return ui.Section{ID: "training", Title: "Training", Banner: &ui.Banner{
+		Tone: ui.ToneAccent, Text: text + ".",
+		Actions: []ui.Action{{Label: "Look again", Icon: "refresh-cw", Href: recordpage.Path(r, "settings", "scoring")}},
+	}}
 }
 
 func (p *Pages) table(r *http.Request, models []*scoring.Model) *ui.Table {
 	out := &ui.Table{Caption: "Models", Empty: "No model yet. Training needs 40 converted and 40 disqualified leads.", Columns: []ui.Column{
-		{Label: "Version", Width: ui.WidthWide}, {Label: "State", Phone: ui.PhoneAside}, {Label: "Trained", Phone: ui.PhoneSub}, {Label: "Leads", Right: true}, {Label: "AUC", Right: true, Phone: ui.PhoneBelow}}}
+		{Label: "Version", Width: ui.WidthWide}, {Label: "State", Phone: ui.PhoneAside}, {Label: "Trained", Phone: ui.PhoneSub}, {Label: "Leads", Right: true}, {Label: "AUC", Right: true, Phone: ui.PhoneBelow},
+	}}
 	for _, m := range models {
-		row := ui.Row{ID: m.ID.String(), Href: recordpage.Path(r, "settings", "scoring", m.ID.String()), Dim: m.Status == scoring.Failed || m.Status == scoring.Retired,
-			Cells: []ui.Value{ui.Text("Version " + strconv.Itoa(m.Version)), stateOf(m), ui.None{}, ui.None{}, ui.None{}}}
+		row := ui.Row{
+			ID: m.ID.String(), Href: recordpage.Path(r, "settings", "scoring", m.ID.String()), Dim: m.Status == scoring.Failed || m.Status == scoring.Retired,
+			Cells: []ui.Value{ui.Text("Version " + strconv.Itoa(m.Version)), stateOf(m), ui.None{}, ui.None{}, ui.None{}},
+		}
 		if m.TrainedAt != nil {
 			row.Cells[2], row.Cells[3] = ui.Time{At: *m.TrainedAt}, ui.Number{Value: float64(m.Rows)}
 		}

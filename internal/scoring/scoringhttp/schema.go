@@ -27,8 +27,10 @@ var (
 	bulkSchema = rest.Obj(map[string]rest.Schema{
 		"object": {"type": "string", "enum": []any{"lead"}},
 		"ids":    {"type": "array", "items": rest.UUID, "minItems": 1, "maxItems": scoring.MostAtOnce},
-		"rows": {"type": "array", "minItems": 1, "maxItems": scoring.MostAtOnce, "items": rest.Schema{"type": "object"},
-			"description": "Records as the API shows them; they need not exist. Either ids or rows."},
+		"rows": {
+			"type": "array", "minItems": 1, "maxItems": scoring.MostAtOnce, "items": rest.Schema{"type": "object"},
+			"description": "Records as the API shows them; they need not exist. Either ids or rows.",
+		},
 	}, "object")
 
 	fieldNames = rest.Schema{"type": "array", "items": rest.Str}

@@ -48,7 +48,8 @@ func makeSet(n int, seed uint64) trainingSet {
 	}
 	set.data = &Data{Labels: labels, Features: []Feature{
 		numericFeature(0, numbers[0]), numericFeature(1, numbers[1]),
-		{Offset: 2, Levels: 5, Bins: levels[0]}, {Offset: 7, Levels: 3, Bins: levels[1]},
+		{Offset: 2, Levels: 5, Bins: levels[0]},
+		{Offset: 7, Levels: 3, Bins: levels[1]},
 	}}
 	return set
 }

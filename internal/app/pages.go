@@ -1,0 +1,105 @@
+package app
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/go-chi/chi/v5"
+	"github.com/google/uuid"
+
+	"crm/internal/app/home"
+	"crm/internal/deals"
+	"crm/internal/deals/dealshttp"
+	"crm/internal/identity/identityhttp"
+	"crm/internal/leads/leadshttp"
+	"crm/internal/platform/auth"
+	"crm/internal/platform/page"
+	"crm/internal/record"
+	"crm/internal/record/recordpage"
+	"crm/web"
+	"crm/web/ui"
+)
+
+// mountPages puts the web app under r.
+func (a *App) mountPages(r chi.Router) {
+	site := page.New(page.Deps{Secure: a.Cfg.Secure(), FlashKey: a.flashKey})
+	shell := recordpage.NewShell(recordpage.ShellDeps{Site: site, Kernel: a.Kernel, Now: a.now, Workspace: a.workspace})
+	pages := recordpage.New(recordpage.Deps{Shell: shell, Kernel: a.Kernel, Now: a.now, Planned: a.planned})
+	people := identityhttp.NewPages(identityhttp.PageDeps{Shell: shell, Service: a.Identity, Now: a.now, Address: a.address})
+	board := dealshttp.NewPages(pages, a.Deals, a.now)
+	lead := leadshttp.NewPages(pages, a.Leads)
+	start := home.New(home.Deps{Pages: pages, Kernel: a.Kernel, Now: a.now, Month: a.month})
+
+	r.Use(a.pageSession, site.Headers)
+	r.Get("/live", site.Handle(a.live.Stream))
+	people.MountOutside(r)
+	leadshttp.NewFormPages(shell, a.Leads).Mount(r)
+	r.Route("/{ws}", func(r chi.Router) {
+		r.Use(shell.Inside)
+		start.Mount(r)
+		board.Mount(r)
+		lead.Mount(r)
+		people.MountInside(r)
+		pages.Mount(r)
+	})
+}
+
+// mountAssets serves the built browser files.
+func mountAssets(r chi.Router) {
+	assets := web.Handler()
+	r.Handle("/assets/*", assets)
+	r.Get("/favicon.ico", func(w http.ResponseWriter, r *http.Request) {
+		http.Redirect(w, r, web.AssetURL("icon.svg"), http.StatusFound)
+	})
+}
+
+// workspace names the actor's tenant.
+func (a *App) workspace(ctx context.Context) (recordpage.Workspace, error) {
+	t, err := a.Identity.Tenant(ctx)
+	if err != nil {
+		return recordpage.Workspace{}, err
+	}
+	return recordpage.Workspace{Slug: t.Slug, Name: t.Name}, nil
+}
+
+// watchLive passes what is committed on to open pages.
+func (a *App) watchLive() {
+	a.live = page.NewLive()
+	a.Kernel.Watch(func(n record.Notice) {
+		topic := n.Object
+		if o, ok := a.Kernel.Object(n.Object); ok {
+			topic = o.Def.Plural
+		}
+		a.live.Publish(page.Notice{Tenant: n.TenantID, Object: n.Object, Topic: topic, IDs: n.IDs})
+	})
+}
+
+// month is how the month stands: what was won, and what is weighted in the open
+// deals expected by its end.
+func (a *App) month(ctx context.Context, from, to time.Time) (won, weighted ui.Money, err error) {
+	f, err := a.Deals.Forecast(ctx, deals.ForecastInput{Period: deals.Month, Since: &from, Until: &to})
+	if err != nil || len(f.Rows) == 0 {
+		return won, weighted, err
+	}
+	row := f.Rows[0]
+	return ui.Money{Minor: row.Closed.Minor, Currency: row.Closed.Currency}, ui.Money{Minor: row.Weighted.Minor, Currency: row.Weighted.Currency}, nil
+}
+
+// address is the peer that limits count.
+func (a *App) address(r *http.Request) string { return clientIP(r, a.trusted) }
+
+// planned is what is ahead for a record: its open activities, nearest first.
+func (a *App) planned(ctx context.Context, object string, id uuid.UUID) ([]*record.Record, error) {
+	if auth.From(ctx).Grants.Scope("activity", auth.Read) == auth.None {
+		return nil, nil
+	}
+	open := a.Activities.Activities.Where("done_at", record.IsNull, true)
+	planned, err := a.Activities.ForRecord(ctx, object, id, record.Query{Limit: 5, Sort: "due_at", Filter: record.Filter{All: []record.Filter{
+		open, a.Activities.Activities.Where("due_at", record.IsNull, false),
+	}}})
+	if err != nil {
+		return nil, err
+	}
+	return planned.Records, nil
+}
