@@ -104,6 +104,11 @@ func (s *Service) afterCrash(m *messagingdb.LockMessageRow, p *messagingdb.Provi
 
 // repeatable reports whether the provider takes a message twice as one.
 func repeatable(p *messagingdb.Provider) bool {
-	v, set := plainSettings(p)["idempotent"].(bool)
-	return p.Type == TypeHTTP && (v || !set)
+	return p.Type == TypeHTTP && honoursKeys(plainSettings(p))
+}
+
+// honoursKeys is true unless the tenant says that the endpoint does not.
+func honoursKeys(plain map[string]any) bool {
+	v, said := plain["idempotent"].(bool)
+	return v || !said
 }

@@ -45,7 +45,6 @@ type result struct {
 type route interface {
 	send(ctx context.Context, o *outgoing) result
 	test(ctx context.Context) *Check
-	idempotent() bool
 	close()
 }
 
@@ -124,8 +123,7 @@ type smtpRoute struct {
 	password string
 }
 
-func (r *smtpRoute) idempotent() bool { return false }
-func (r *smtpRoute) close()           { _ = r.sender.Close() }
+func (r *smtpRoute) close() { _ = r.sender.Close() }
 
 func (r *smtpRoute) send(ctx context.Context, o *outgoing) result {
 	m := mail.Message{From: r.from, To: []mail.Address{{Email: o.to}}, Subject: o.subject, Text: o.text, HTML: o.html, MessageID: o.messageID, Date: o.at, Headers: map[string]string{}}
@@ -198,28 +196,22 @@ func (r *smtpRoute) test(ctx context.Context) *Check {
 
 func (s *Service) openHTTP(plain map[string]any, secrets map[string]string) (route, error) {
 	text := func(key string) string { v, _ := plain[key].(string); return v }
-	repeatable := true
-	if v, ok := plain["idempotent"].(bool); ok {
-		repeatable = v
-	}
 	client, err := httpsend.New(httpsend.Settings{
-		URL: text("url"), Header: text("header"), Secret: secrets["secret"], Idempotent: repeatable, Timeout: s.limits.Answer,
+		URL: text("url"), Header: text("header"), Secret: secrets["secret"], Idempotent: honoursKeys(plain), Timeout: s.limits.Answer,
 	}, s.egress)
 	if err != nil {
 		return nil, err
 	}
-	return &httpRoute{client: client, from: text("from"), repeatable: repeatable}, nil
+	return &httpRoute{client: client, from: text("from")}, nil
 }
 
 // httpRoute calls an endpoint of the tenant's own.
 type httpRoute struct {
-	client     *httpsend.Client
-	from       string
-	repeatable bool
+	client *httpsend.Client
+	from   string
 }
 
-func (r *httpRoute) idempotent() bool { return r.repeatable }
-func (r *httpRoute) close()           {}
+func (r *httpRoute) close() {}
 
 func (r *httpRoute) send(ctx context.Context, o *outgoing) result {
 	m := httpsend.Message{

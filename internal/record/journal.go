@@ -150,34 +150,24 @@ func newJournalRow(a *auth.Actor, now time.Time, object string, id uuid.UUID, ac
 	return row
 }
 
+const insertJournal = `insert into journal (tenant_id, at, actor_kind, actor_id, actor_name, via, request_id, cause_seq, depth, batch_id, object, record_id, action, changes, data)
+  select $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, u.id, u.action, u.changes::jsonb, u.data::jsonb
+  from unnest($12::uuid[], $13::text[], $14::text[], $15::text[]) with ordinality as u(id, action, changes, data, n) order by u.n returning seq`
+
 // queueJournal inserts the rows in order; got is told each row's seq.
 func queueJournal(b *pgx.Batch, rows []journalRow, got func(i int, seq int64)) {
 	if len(rows) == 0 {
 		return
 	}
-	in := newColumns("journal", rows[0].tenant)
-	add := func(name, typ string, value func(journalRow) any) {
-		col := make([]*string, len(rows))
-		for i, r := range rows {
-			col[i] = sqlText(value(r))
-		}
-		in.add(name, typ, col)
+	// One save has one actor and moment: only what differs by row travels as arrays.
+	n := len(rows)
+	ids, actions, changes, datas := make([]uuid.UUID, n), make([]string, n), make([]string, n), make([]string, n)
+	for i, r := range rows {
+		ids[i], actions[i], changes[i], datas[i] = r.entry.RecordID, r.entry.Action, r.changes, r.data
 	}
-	add("at", "timestamptz", func(r journalRow) any { return r.entry.At })
-	add("actor_kind", "text", func(r journalRow) any { return r.entry.ActorKind })
-	add("actor_id", "uuid", func(r journalRow) any { return deref(r.entry.ActorID) })
-	add("actor_name", "text", func(r journalRow) any { return r.entry.ActorName })
-	add("via", "text", func(r journalRow) any { return r.entry.Via })
-	add("request_id", "text", func(r journalRow) any { return r.entry.RequestID })
-	add("cause_seq", "bigint", func(r journalRow) any { return deref(r.entry.CauseSeq) })
-	add("depth", "int", func(r journalRow) any { return int64(r.entry.Depth) })
-	add("batch_id", "uuid", func(r journalRow) any { return deref(r.entry.BatchID) })
-	add("object", "text", func(r journalRow) any { return r.entry.Object })
-	add("record_id", "uuid", func(r journalRow) any { return r.entry.RecordID })
-	add("action", "text", func(r journalRow) any { return r.entry.Action })
-	add("changes", "jsonb", func(r journalRow) any { return r.changes })
-	add("data", "jsonb", func(r journalRow) any { return r.data })
-	b.Queue(in.sql("", "returning seq"), in.args...).Query(func(res pgx.Rows) error {
+	e := rows[0].entry
+	b.Queue(insertJournal, rows[0].tenant, e.At, e.ActorKind, e.ActorID, e.ActorName, e.Via, e.RequestID, e.CauseSeq, e.Depth, e.BatchID, e.Object,
+		ids, actions, changes, datas).Query(func(res pgx.Rows) error {
 		seqs, err := pgx.CollectRows(res, pgx.RowTo[int64])
 		for i, seq := range seqs {
 			got(i, seq)

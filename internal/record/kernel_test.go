@@ -336,3 +336,24 @@ func TestCustomFieldsAndUndoBatch(t *testing.T) {
 		t.Fatalf("undo of the batch: %+v %v", undone, err)
 	}
 }
+
+func TestSameRecordTwiceInOneBatch(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	p, err := b.people.Create(b.ctx, &person{LastName: "Smith"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	res, err := b.people.Apply(b.ctx, []record.Operation{
+		{Kind: record.OpUpdate, ID: p.ID, Patch: record.Patch{"first_name": "Ada"}},
+		{Kind: record.OpUpdate, ID: p.ID, Patch: record.Patch{"first_name": "Grace"}},
+		{Kind: record.OpUpsert, Key: "external_id", Patch: record.Patch{"external_id": "7", "last_name": "One"}},
+		{Kind: record.OpUpsert, Key: "external_id", Patch: record.Patch{"external_id": "7", "last_name": "Two"}},
+	}, false)
+	if err != nil || res[1].Err != nil || res[1].Record.Version() != 3 || res[3].Err != nil || res[3].Created {
+		t.Fatalf("%+v %v", res, err)
+	}
+	if got, _ := b.people.Get(b.ctx, p.ID); got.FirstName != "Grace" {
+		t.Errorf("the later change wins: %+v", got)
+	}
+}

@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
+	"time"
 
 	"crm/internal/platform/errs"
 )
@@ -142,7 +144,9 @@ func (p Patch) apply(r *Record) *Record {
 			delete(custom, key)
 			continue
 		}
-		custom[key] = storable(r.Def.byName[name], v)
+		if f := r.Def.byName[name]; f != nil { // nil: removed meanwhile
+			custom[key] = storable(f, v)
+		}
 	}
 	if custom != nil {
 		if len(custom) == 0 {
@@ -157,6 +161,16 @@ func (p Patch) apply(r *Record) *Record {
 // storable turns a canonical value into what the custom document holds, in the
 // very types a read gives back, so that comparing old and new works.
 func storable(f *Field, v any) any {
+	switch v := v.(type) {
+	case string, bool:
+		return v
+	case int64:
+		return json.Number(strconv.FormatInt(v, 10))
+	case float64:
+		return json.Number(strconv.FormatFloat(v, 'g', -1, 64))
+	case time.Time:
+		return f.Type.Text(v)
+	}
 	raw := f.Type.AppendJSON(nil, v)
 	dec := json.NewDecoder(strings.NewReader(string(raw)))
 	dec.UseNumber()

@@ -21,6 +21,9 @@ const searchDepth = 1000
 
 // fold makes text comparable: lower case without accents, words apart.
 func fold(s string) string {
+	if isASCII(s) {
+		return strings.Join(strings.Fields(strings.ToLower(s)), " ")
+	}
 	t := transform.Chain(norm.NFD, runes.Remove(runes.In(unicode.Mn)), norm.NFC)
 	out, _, err := transform.String(t, strings.ToLower(s))
 	if err != nil {
@@ -144,4 +147,13 @@ func (k *Kernel) Search(ctx context.Context, query string, limit int) ([]Hit, er
 		}
 	}
 	return out, nil
+}
+
+func isASCII(s string) bool {
+	for i := range len(s) {
+		if s[i] >= 0x80 {
+			return false
+		}
+	}
+	return true
 }

@@ -98,28 +98,65 @@ func (o *Object) One(ctx context.Context, op Operation) (Result, error) {
 func (o *Object) applyTx(ctx context.Context, tx pgx.Tx, ops []Operation, atomic bool) ([]Result, error) {
 	ops = slices.Clone(ops) // ids are filled in
 	results := make([]Result, len(ops))
-	all := make([]int, len(ops))
-	for i := range ops {
-		all[i] = i
-	}
-	err := o.attempt(ctx, tx, ops, all, results)
-	if err == nil || atomic {
-		return results, firstRefusal(err, results, atomic)
-	}
-	if errs.KindOf(err) == errs.Internal {
-		return nil, err
-	}
-	// The rows failed together (a unique key, say); find out which one it was.
-	for i := range ops {
-		results[i] = Result{}
-		if err := o.attempt(ctx, tx, ops, all[i:i+1], results); err != nil {
-			if errs.As(err) == nil {
+	for _, wave := range waves(ops) {
+		if !atomic {
+			if err := o.salvage(ctx, tx, ops, wave, results); err != nil {
 				return nil, err
 			}
-			results[i] = Result{Err: err}
+			continue
+		}
+		if err := firstRefusal(o.attempt(ctx, tx, ops, wave, results, true), results, true); err != nil {
+			return results, err
 		}
 	}
 	return results, nil
+}
+
+// waves splits operations so that no record is changed twice in one save: the
+// second change must see the first. Order per record is kept.
+func waves(ops []Operation) [][]int {
+	var out [][]int
+	times := map[string]int{}
+	for i, op := range ops {
+		n := 0
+		if op.Kind != OpCreate {
+			target := op.ID.String()
+			if op.Kind == OpUpsert {
+				target = fmt.Sprint(op.Key, "=", op.Patch[op.Key])
+			}
+			n = times[target]
+			times[target]++
+		}
+		for len(out) <= n {
+			out = append(out, nil)
+		}
+		out[n] = append(out[n], i)
+	}
+	return out
+}
+
+// salvage saves what can be saved: operations that fail together (a unique key,
+// say) are halved until the guilty one stands alone.
+func (o *Object) salvage(ctx context.Context, tx pgx.Tx, ops []Operation, which []int, results []Result) error {
+	if len(which) == 0 {
+		return nil
+	}
+	err := o.attempt(ctx, tx, ops, which, results, false)
+	if err == nil || errs.KindOf(err) == errs.Internal {
+		return err
+	}
+	for _, i := range which {
+		results[i] = Result{}
+	}
+	if len(which) == 1 {
+		results[which[0]] = Result{Err: err}
+		return nil
+	}
+	half := len(which) / 2
+	if err := o.salvage(ctx, tx, ops, which[:half], results); err != nil {
+		return err
+	}
+	return o.salvage(ctx, tx, ops, which[half:], results)
 }
 
 func firstRefusal(err error, results []Result, atomic bool) error {
@@ -135,8 +172,8 @@ func firstRefusal(err error, results []Result, atomic bool) error {
 }
 
 // attempt runs the chosen operations inside a savepoint.
-func (o *Object) attempt(ctx context.Context, tx pgx.Tx, ops []Operation, which []int, results []Result) error {
-	if len(ops) == 1 {
+func (o *Object) attempt(ctx context.Context, tx pgx.Tx, ops []Operation, which []int, results []Result, atomic bool) error {
+	if len(ops) == 1 && atomic {
 		return db.MapError(o.run(ctx, tx, ops, which, results))
 	}
 	return db.MapError(pgx.BeginFunc(ctx, tx, func(sp pgx.Tx) error { return o.run(ctx, sp, ops, which, results) }))

@@ -1,0 +1,158 @@
+package identityhttp_test
+
+import (
+	"log/slog"
+	"net/http"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"crm/internal/identity"
+	"crm/internal/identity/identityhttp"
+	"crm/internal/platform/auth"
+	"crm/internal/platform/page"
+	"crm/internal/record/recordpage/pagetest"
+	"crm/internal/record/recordtest"
+)
+
+const (
+	adminMail = "ada@gamma.test"
+	password  = "correct horse battery"
+)
+
+// site has one workspace, "gamma", with an admin who signs in for real.
+func site(t *testing.T) (*pagetest.World, *identity.Service) {
+	t.Helper()
+	e := recordtest.New(t)
+	s, err := identity.New(identity.Deps{Kernel: e.K, Now: time.Now, Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	tenant, err := s.CreateTenant(t.Context(), identity.Tenant{Name: "Gamma", Slug: "gamma", Currency: "EUR", TimeZone: "Europe/Berlin"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	sys := auth.With(t.Context(), auth.SystemActor(tenant.ID))
+	for _, u := range []identity.NewUser{{Name: "Ada Admin", Email: adminMail, Role: identity.TenantAdmin, Password: password}, {Name: "Rita Rep", Email: "rita@gamma.test", Role: identity.SalesRep, Password: password}} {
+		if _, err := s.CreateUser(sys, u); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w := pagetest.New(t, e)
+	p := identityhttp.NewPages(identityhttp.PageDeps{Shell: w.Shell, Service: s, Now: time.Now})
+	w.Outside, w.Inside = append(w.Outside, p.MountOutside), append(w.Inside, p.MountInside)
+	w.Session = func(r *http.Request) *auth.Actor {
+		c, err := r.Cookie(page.SessionCookie(false))
+		if err != nil {
+			return nil
+		}
+		a, err := s.BySession(r.Context(), c.Value)
+		if err != nil {
+			t.Error(err)
+		}
+		return a
+	}
+	w.Serve(t)
+	return w, s
+}
+
+func signIn(t *testing.T, b *pagetest.Browser, mail, secret string) {
+	t.Helper()
+	if a := b.Post("/sign-in", "email", mail, "password", secret); a.Status != 303 || a.Location != "/gamma/home" {
+		t.Fatalf("sign in: %d %s %.300s", a.Status, a.Location, a.Text)
+	}
+}
+
+func TestSignInAndOut(t *testing.T) {
+	t.Parallel()
+	w, _ := site(t)
+	b := w.As(t, t.Context())
+	if a := b.Get("/"); a.Location != "/sign-in" {
+		t.Errorf("/ leads to %s", a.Location)
+	}
+	b.Get("/sign-in?next=/gamma/users").Is(200, "Sign in", `name="next" value="/gamma/users"`)
+	b.Get("/sign-in?next=//evil.test").Is(200).Lacks("evil")
+	wrong := b.Post("/sign-in", "email", adminMail, "password", "wrong wrong wrong").Is(422, "do not match", `value="`+adminMail+`"`).Lacks("wrong wrong")
+	unknown := b.Post("/sign-in", "email", "no@gamma.test", "password", "wrong wrong wrong").Is(422)
+	if strings.ReplaceAll(wrong.Text, adminMail, "") != strings.ReplaceAll(unknown.Text, "no@gamma.test", "") {
+		t.Error("unknown and wrong read differently")
+	}
+	for next, want := range map[string]string{"/gamma/users?q=x": "/gamma/users?q=x", "//evil.test": "/gamma/home", "/other/home": "/gamma/home", "https://evil.test": "/gamma/home", "/account": "/account"} {
+		a := w.As(t, t.Context()).Post("/sign-in", "email", adminMail, "password", password, "next", next)
+		if a.Status != 303 || a.Location != want {
+			t.Errorf("next %q: %d %s", next, a.Status, a.Location)
+		}
+	}
+	signIn(t, b, adminMail, password)
+	b.Get("/gamma/users").Is(200, "Rita Rep", "Ada Admin", "Tenant admin")
+	out := b.Post("/sign-out")
+	if out.Status != 303 || out.Location != "/sign-in" || out.Header.Get("Clear-Site-Data") == "" {
+		t.Errorf("sign out: %d %s", out.Status, out.Location)
+	}
+	if a := b.Get("/gamma/users"); a.Status != 303 {
+		t.Errorf("after signing out: %d", a.Status)
+	}
+}
+
+func TestOwnAccount(t *testing.T) {
+	t.Parallel()
+	w, _ := site(t)
+	b, elsewhere := w.As(t, t.Context()), w.As(t, t.Context())
+	signIn(t, b, "rita@gamma.test", password)
+	signIn(t, elsewhere, "rita@gamma.test", password)
+	b.Get("/account").Is(200, "My account", "Rita Rep", "Time zone")
+	b.Post("/account", "name", "", "time_zone", "UTC").Is(422, "Name is needed.")
+	b.Post("/account", "name", "Rita", "time_zone", "Mars/Base").Is(422, "Choose a time zone")
+	b.Follow(b.Post("/account", "name", "Rita Real", "time_zone", "Asia/Tokyo")).Is(200, "Saved.", "Rita Real")
+	b.Post("/account/password", "current", "not this one at all", "password", "another long secret").Is(422, "not your password now")
+	b.Post("/account/password", "current", password, "password", "short").Is(422, "A password has")
+	b.Follow(b.Post("/account/password", "current", password, "password", "another long secret")).Is(200, "Password changed.")
+	if a := elsewhere.Get("/account"); a.Status != 303 {
+		t.Errorf("the other device is still in: %d", a.Status)
+	}
+	signIn(t, elsewhere, "rita@gamma.test", "another long secret")
+}
+
+func TestSettingsArePeopleAndKeys(t *testing.T) {
+	t.Parallel()
+	w, s := site(t)
+	admin, rep := w.As(t, t.Context()), w.As(t, t.Context())
+	signIn(t, admin, adminMail, password)
+	signIn(t, rep, "rita@gamma.test", password)
+	for _, path := range []string{"/gamma/settings/users", "/gamma/settings/teams", "/gamma/settings/roles", "/gamma/settings/api-keys", "/gamma/settings"} {
+		rep.Get(path).Is(403)
+	}
+	rep.Post("/gamma/settings/users", "name", "x", "email", "x@gamma.test", "role", "tenant_admin", "password", password).Is(403)
+	rep.Post("/gamma/settings/api-keys", "name", "x", "role", "tenant_admin").Is(403)
+	if a := admin.Get("/gamma/settings"); a.Location != "/gamma/settings/users" {
+		t.Errorf("settings lead to %s", a.Location)
+	}
+	admin.Get("/gamma/settings/users").Is(200, "Rita Rep", "Sales Rep", "Add a person")
+	admin.Post("/gamma/settings/users", "name", "Nora", "email", "nora", "role", "sales_rep", "password", password).Is(422, "Enter an address", `value="Nora"`).Lacks(password)
+	admin.Follow(admin.Post("/gamma/settings/users", "name", "Nora New", "email", "nora@gamma.test", "role", "sales_rep", "password", password)).Is(200, "Nora New can sign in now.")
+	nora := w.As(t, t.Context())
+	signIn(t, nora, "nora@gamma.test", password)
+	page := admin.Get("/gamma/settings/users")
+	id := regexp.MustCompile(`/gamma/settings/users/([0-9a-f-]{36})"[^>]*>Nora New`).FindStringSubmatch(page.Body)[1]
+	admin.Get("/gamma/settings/users/"+id).Is(200, "Set password", "Disable")
+	admin.Follow(admin.Post("/gamma/settings/users/"+id+"/state", "state", "disabled")).Is(200, "can no longer sign in")
+	if a := nora.Get("/account"); a.Status != 303 {
+		t.Errorf("a disabled person is still in: %d", a.Status)
+	}
+	admin.Follow(admin.Post("/gamma/settings/teams", "name", "North")).Is(200, "North added.", "North")
+	admin.Get("/gamma/settings/roles").Is(200, "Sales Manager", "Team's", "Own", "Everything else")
+
+	admin.Post("/gamma/settings/api-keys", "name", "", "role", "sales_rep").Is(422, "A key needs a name")
+	made := admin.Post("/gamma/settings/api-keys", "name", "Website", "role", "sales_rep").Is(200, "It is not shown again.")
+	token := regexp.MustCompile(`crm_[A-Za-z0-9_-]{20,}`).FindString(made.Body)
+	if actor, err := s.ByAPIKey(t.Context(), token); err != nil || actor == nil || made.Header.Get("Cache-Control") != "no-store" {
+		t.Fatalf("key %q: %v %v, %s", token, actor, err, made.Header.Get("Cache-Control"))
+	}
+	list := admin.Get("/gamma/settings/api-keys").Is(200, "Website", "Works").Lacks(token)
+	key := regexp.MustCompile(`/gamma/settings/api-keys/([0-9a-f-]{36})/revoke`).FindStringSubmatch(list.Body)[1]
+	admin.Follow(admin.Post("/gamma/settings/api-keys/"+key+"/revoke")).Is(200, "Key revoked.", "Revoked")
+	if actor, err := s.ByAPIKey(t.Context(), token); err != nil || actor != nil {
+		t.Errorf("a revoked key still works: %v %v", actor, err)
+	}
+}
