@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"crm/internal/app/apptest"
+	"crm/internal/messaging"
 	"crm/internal/record/importing"
 	"crm/internal/scoring"
 )
@@ -22,4 +23,15 @@ func makeMore(t *testing.T, w *world) {
 		t.Fatal(err)
 	}
 	w.samples.Put("import", imp.ID)
+	sent, err := w.env.App.Messaging.Send(w.foreign.Ctx, messaging.Draft{Channel: "email", Class: "transactional", To: apptest.Canary + "@example.com", Subject: apptest.Canary, Body: apptest.Canary})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.samples.Put("message", sent.ID)
+	provider, err := w.env.App.Messaging.CreateProvider(w.foreign.Ctx, messaging.ProviderInput{Name: new(apptest.Canary), Channel: new("email"), Type: new("smtp"),
+		Settings: map[string]any{"host": "127.0.0.1", "port": 25, "tls": "none", "from": "a@example.com"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.samples.Put("provider", provider.ID)
 }

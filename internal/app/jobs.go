@@ -20,6 +20,7 @@ func (upkeep) Tenant() uuid.UUID { return uuid.Nil }
 // registerJobs adds what the contexts can work, and the periodic table.
 func (a *App) registerJobs() {
 	a.Scoring.Register(a.registry)
+	a.Messaging.Register(a.registry)
 	importing.Work(a.registry, func() *importing.Service { return a.Imports })
 	jobs.Work(a.registry, func(ctx context.Context, _ *river.Job[upkeep]) error { return a.upkeep(ctx) })
 	a.registry.Every(12*time.Hour, upkeep{})

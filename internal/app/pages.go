@@ -13,10 +13,12 @@ import (
 	"crm/internal/deals/dealshttp"
 	"crm/internal/identity/identityhttp"
 	"crm/internal/leads/leadshttp"
+	"crm/internal/messaging/messaginghttp"
 	"crm/internal/platform/auth"
 	"crm/internal/platform/page"
 	"crm/internal/record"
 	"crm/internal/record/recordpage"
+	"crm/internal/scoring/scoringhttp"
 	"crm/web"
 	"crm/web/ui"
 )
@@ -29,11 +31,14 @@ func (a *App) mountPages(r chi.Router) {
 	people := identityhttp.NewPages(identityhttp.PageDeps{Shell: shell, Service: a.Identity, Now: a.now, Address: a.address})
 	board := dealshttp.NewPages(pages, a.Deals, a.now)
 	lead := leadshttp.NewPages(pages, a.Leads)
+	mail := messaginghttp.NewPages(pages, a.Messaging, a.now)
+	models := scoringhttp.NewPages(shell, a.Scoring)
 	start := home.New(home.Deps{Pages: pages, Kernel: a.Kernel, Now: a.now, Month: a.month})
 
 	r.Use(a.pageSession, site.Headers)
 	r.Get("/live", site.Handle(a.live.Stream))
 	people.MountOutside(r)
+	mail.MountOutside(r)
 	leadshttp.NewFormPages(shell, a.Leads).Mount(r)
 	r.Route("/{ws}", func(r chi.Router) {
 		r.Use(shell.Inside)
@@ -41,6 +46,8 @@ func (a *App) mountPages(r chi.Router) {
 		board.Mount(r)
 		lead.Mount(r)
 		people.MountInside(r)
+		mail.MountInside(r)
+		models.Mount(r)
 		pages.Mount(r)
 	})
 }

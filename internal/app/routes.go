@@ -9,6 +9,7 @@ import (
 	"crm/internal/deals/dealshttp"
 	"crm/internal/identity/identityhttp"
 	"crm/internal/leads/leadshttp"
+	"crm/internal/messaging/messaginghttp"
 	"crm/internal/platform/observe"
 	"crm/internal/platform/rest"
 	"crm/internal/record/importing/importinghttp"
@@ -22,11 +23,12 @@ const Version = "0.1.0"
 // API is the table of every REST route; OpenAPI and the generated tests read it.
 func (a *App) API() *rest.API {
 	api := &rest.API{}
-	api.Add(recordhttp.New(a.Kernel).Routes()...)
+	api.Add(recordhttp.New(a.Kernel).Routes("message")...)
 	api.Add(identityhttp.NewAPI(a.Identity).Routes()...)
 	api.Add(scoringhttp.NewAPI(a.Scoring).Routes()...)
 	api.Add(dealshttp.NewAPI(a.Deals).Routes()...)
 	api.Add(importinghttp.New(a.Imports).Routes()...)
+	api.Add(messaginghttp.New(a.Messaging).Routes()...)
 	api.Add(leadshttp.New(a.Leads).Routes()...)
 	api.Add(activitieshttp.New(a.Activities).Routes()...)
 	return api

@@ -100,5 +100,6 @@ func (a *App) watchCluster(ctx context.Context) error {
 func (a *App) startBackground(ctx context.Context, g *errgroup.Group, role Role) {
 	if role != RoleWeb {
 		g.Go(func() error { return a.Kernel.RunSubscribers(ctx, a.Identity.TenantIDs) })
+		g.Go(func() error { return a.Messaging.Run(ctx) })
 	}
 }

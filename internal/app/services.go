@@ -9,6 +9,9 @@ import (
 	"crm/internal/deals"
 	"crm/internal/identity"
 	"crm/internal/leads"
+	"crm/internal/messaging"
+	"crm/internal/platform/config"
+	"crm/internal/platform/egress"
 	"crm/internal/platform/jobs"
 	"crm/internal/record/importing"
 	"crm/internal/scoring"
@@ -21,6 +24,7 @@ type services struct {
 	Leads      *leads.Service
 	Activities *activities.Service
 	Scoring    *scoring.Service
+	Messaging  *messaging.Service
 	Imports    *importing.Service
 
 	registry   *jobs.Registry
@@ -61,6 +65,15 @@ func (a *App) build(works bool) error {
 				Device: a.Cfg.ScoringDevice, Tenants: a.Identity.TenantIDs})
 			return err
 		}},
+		{"messaging", func() error {
+			out, err := egress.New(config.List(a.Cfg.EgressAllow))
+			if err != nil {
+				return fmt.Errorf("read CRM_EGRESS_ALLOW: %w", err)
+			}
+			a.Messaging, err = messaging.New(messaging.Deps{Kernel: a.Kernel, Box: a.box, Egress: out, Now: a.now, Log: a.Log, BaseURL: a.Cfg.URL(),
+				Alone: a.cluster != nil && a.cluster.Owned()})
+			return err
+		}},
 	} {
 		if err := step.make(); err != nil {
 			return fmt.Errorf("build %s: %w", step.name, err)
@@ -79,6 +92,8 @@ func (a *App) build(works bool) error {
 // what they registered.
 func (a *App) connectJobs() error {
 	a.Scoring.SetJobs(a.Jobs)
+	a.Messaging.SetJobs(a.Jobs)
+	a.Metrics.Registry.MustRegister(a.Messaging.Collector())
 	var err error
 	if a.importsDir, err = importing.OpenDir(filepath.Join(a.Cfg.DataDir, "imports")); err != nil {
 		return err
@@ -91,6 +106,9 @@ func (a *App) connectJobs() error {
 func (a *App) closeServices() {
 	if a.Scoring != nil {
 		a.Scoring.Close()
+	}
+	if a.Messaging != nil {
+		a.Messaging.Close()
 	}
 	if a.importsDir != nil {
 		if err := a.importsDir.Close(); err != nil {

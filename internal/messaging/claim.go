@@ -21,18 +21,37 @@ type claim struct {
 	out      outgoing
 	number   int64 // of the attempt: the fence for its result
 	provider *messagingdb.Provider
-	route    route
+	way      openRoute
 	strikes  int
 	dueSince time.Time
 	tried    []uuid.UUID // providers that could not be reached in this run
 }
 
 // claim takes a due message, or returns nil when there is nothing to do: it went
-// out meanwhile, was cancelled, is suppressed, or has no way out.
+// out meanwhile, was cancelled, is suppressed, or has no way out. While the way to
+// the provider is full it waits a moment; an error that isLater puts the job off.
 func (s *Service) claim(ctx context.Context, message uuid.UUID) (*claim, error) {
+	c, err := s.tryClaim(ctx, message)
+	var full *fullError
+	if !errors.As(err, &full) {
+		return c, err
+	}
+	select {
+	case <-full.lane.freed:
+	case <-time.After(laneWait):
+	case <-ctx.Done():
+	}
+	if c, err = s.tryClaim(ctx, message); errors.As(err, &full) {
+		full.lane.rest(s.now())
+		return nil, laterError(laneRest)
+	}
+	return c, err
+}
+
+func (s *Service) tryClaim(ctx context.Context, message uuid.UUID) (*claim, error) {
 	var c *claim
 	err := s.k.DB.Tx(ctx, func(ctx context.Context, tx pgx.Tx) error {
-		c = nil
+		c = c.drop() // of a transaction that is run again
 		q := messagingdb.New(tx)
 		m, err := q.LockMessage(ctx, messagingdb.LockMessageParams{TenantID: tenantOf(ctx), ID: message})
 		if errors.Is(err, pgx.ErrNoRows) {
@@ -43,7 +62,7 @@ func (s *Service) claim(ctx context.Context, message uuid.UUID) (*claim, error) 
 		}
 		now := s.micros()
 		if !isDue(m, now) {
-			return nil
+			return tooEarly(m, now)
 		}
 		held, err := s.heldBack(ctx, m)
 		if err != nil {
@@ -52,18 +71,37 @@ func (s *Service) claim(ctx context.Context, message uuid.UUID) (*claim, error) 
 		if held != "" {
 			return s.end(ctx, m.ID, Suppressed, held)
 		}
-		s.metrics.wait(now.Sub(*m.NextAttemptAt))
 		c, err = s.take(ctx, q, m, nil)
-		if err != nil || c != nil {
-			return err
+		if err == nil && c == nil {
+			c, err = s.park(ctx, q, m)
 		}
-		c, err = s.park(ctx, q, m)
+		if c != nil {
+			s.metrics.wait(now.Sub(*m.NextAttemptAt))
+		}
 		return err
 	})
 	if err != nil {
-		return nil, fmt.Errorf("claim message: %w", err)
+		return c.drop(), err
 	}
 	return c, nil
+}
+
+// drop gives the place on the lane back when the claim did not come about.
+func (c *claim) drop() *claim {
+	if c != nil {
+		c.way.lane.leave()
+	}
+	return nil
+}
+
+// tooEarly puts off a job whose message is not due by this machine's clock, though
+// it was by the clock of the machine that made the job.
+func tooEarly(m *messagingdb.LockMessageRow, now time.Time) error {
+	waits := (m.Status == Queued || m.Status == Scheduled) && m.DeletedAt == nil && m.NextAttemptAt != nil
+	if !waits || m.DispatchedAt == nil {
+		return nil
+	}
+	return laterError(m.NextAttemptAt.Sub(now))
 }
 
 func isDue(m *messagingdb.LockMessageRow, now time.Time) bool {
@@ -99,13 +137,15 @@ func (s *Service) end(ctx context.Context, message uuid.UUID, status, why string
 	return err
 }
 
-// take claims the message for the first provider that was not tried; nil when
-// there is none left.
+// take claims the message for the first provider that was not tried and can be
+// reached, as far as is known; nil when there is none left. A provider that is busy
+// is waited for: going on to the next is for those that are down.
 func (s *Service) take(ctx context.Context, q *messagingdb.Queries, m *messagingdb.LockMessageRow, tried []uuid.UUID) (*claim, error) {
 	ways, err := q.Routes(ctx, messagingdb.RoutesParams{TenantID: tenantOf(ctx), Channel: m.Channel})
 	if err != nil {
 		return nil, err
 	}
+	var down time.Duration
 	for _, p := range ways {
 		if slices.Contains(tried, p.ID) {
 			continue
@@ -117,25 +157,44 @@ func (s *Service) take(ctx context.Context, q *messagingdb.Queries, m *messaging
 			}
 			continue
 		}
-		return s.claimFor(ctx, q, m, p, way, tried)
+		switch gate, wait := way.lane.enter(s.now()); gate {
+		case gateOpen:
+			return s.claimFor(ctx, q, m, p, way, tried)
+		case gateFull:
+			return nil, &fullError{way.lane}
+		case gatePaused:
+			return nil, laterError(wait)
+		case gateDown:
+			if down == 0 || wait < down {
+				down = wait
+			}
+		}
+	}
+	if down > 0 {
+		return nil, laterError(down)
 	}
 	return nil, nil
 }
 
-func (s *Service) claimFor(ctx context.Context, q *messagingdb.Queries, m *messagingdb.LockMessageRow, p *messagingdb.Provider, way route, tried []uuid.UUID) (*claim, error) {
+// claimFor writes the claim; the place on the lane is taken already.
+func (s *Service) claimFor(ctx context.Context, q *messagingdb.Queries, m *messagingdb.LockMessageRow, p *messagingdb.Provider, way openRoute, tried []uuid.UUID) (*claim, error) {
 	now := s.micros()
+	c := &claim{provider: p, way: way, strikes: int(m.Strikes), dueSince: m.DueSince, tried: append(slices.Clone(tried), p.ID)}
 	row, err := q.Claim(ctx, messagingdb.ClaimParams{
 		ProviderID: p.ID, NewMessageID: mail.NewMessageID(s.idDomain(p)), At: now, Worker: s.worker, TenantID: tenantOf(ctx), ID: m.ID,
 	})
 	if err != nil {
-		return nil, err
+		return c.drop(), err
 	}
-	c := &claim{number: row.Attempts, provider: p, route: way, strikes: int(m.Strikes), dueSince: m.DueSince, tried: append(slices.Clone(tried), p.ID)}
+	c.number = row.Attempts
 	c.out = outgoing{
 		id: m.ID, key: m.SendKey, channel: m.Channel, class: m.Class, to: m.ToAddress, subject: deref(m.Subject),
 		html: deref(m.BodyHtml), text: deref(m.BodyText), messageID: row.MessageID, at: now,
 	}
-	return c, s.fillLink(ctx, q, &c.out)
+	if err := s.fillLink(ctx, q, &c.out); err != nil {
+		return c.drop(), err
+	}
+	return c, nil
 }
 
 func deref(s *string) string {

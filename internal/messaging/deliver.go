@@ -38,9 +38,17 @@ func (s *Service) work(ctx context.Context, job *river.Job[sendArgs]) error {
 func (s *Service) deliver(ctx context.Context, message uuid.UUID) error {
 	c, err := s.claim(ctx, message)
 	for c != nil && err == nil {
-		c, err = s.settle(ctx, c, c.route.send(ctx, &c.out))
+		c, err = s.settle(ctx, c, s.hand(ctx, c))
 	}
 	return err
+}
+
+// hand puts the message on the wire and gives its place on the lane back.
+func (s *Service) hand(ctx context.Context, c *claim) result {
+	defer c.way.lane.leave()
+	r := c.way.route.send(ctx, &c.out)
+	c.way.lane.heard(r, s.now())
+	return r
 }
 
 // settleFor is how long a result is held when the database does not take it: a
@@ -102,6 +110,7 @@ func (s *Service) settleOnce(ctx context.Context, c *claim, r result) (*claim, e
 func (s *Service) fallBack(ctx context.Context, c *claim, r result) (*claim, error) {
 	var next *claim
 	err := s.k.DB.Tx(ctx, func(ctx context.Context, tx pgx.Tx) error {
+		next = next.drop() // of a transaction that is run again
 		q := messagingdb.New(tx)
 		m, err := q.LockMessage(ctx, messagingdb.LockMessageParams{TenantID: tenantOf(ctx), ID: c.out.id})
 		if err != nil {
@@ -110,7 +119,12 @@ func (s *Service) fallBack(ctx context.Context, c *claim, r result) (*claim, err
 		if !ownsResult(m.Status, m.Attempts, c.number) {
 			return errStale
 		}
-		if next, err = s.take(ctx, q, m, c.tried); err != nil || next == nil {
+		next, err = s.take(ctx, q, m, c.tried)
+		var full *fullError
+		if isLater(err) || errors.As(err, &full) {
+			return nil // the next one has no place: back into the queue
+		}
+		if err != nil || next == nil {
 			return err
 		}
 		// After the claim, whose columns must stay: only the old attempt's row is closed.
@@ -120,7 +134,7 @@ func (s *Service) fallBack(ctx context.Context, c *claim, r result) (*claim, err
 		})
 	})
 	if err != nil {
-		return nil, err
+		return next.drop(), err
 	}
 	return next, nil
 }

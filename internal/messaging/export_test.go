@@ -21,7 +21,7 @@ func (s *Service) DieAfterWire(ctx context.Context, message uuid.UUID) (wakeUp f
 	if err != nil || c == nil {
 		return nil, err
 	}
-	r := c.route.send(ctx, &c.out)
+	r := s.hand(ctx, c)
 	return func(ctx context.Context) error {
 		_, err := s.settle(ctx, c, r)
 		return err

@@ -284,11 +284,11 @@ const probeTime = 20 * time.Second
 func (s *Service) probe(ctx context.Context, row *messagingdb.Provider) *Check {
 	ctx, cancel := context.WithTimeout(ctx, probeTime)
 	defer cancel()
-	r, err := s.routes.get(s, row)
+	way, err := s.routes.get(s, row)
 	if err != nil {
 		return &Check{Step: "settings", Message: sentenceOf(err) + "."}
 	}
-	return r.test(ctx)
+	return way.route.test(ctx)
 }
 
 func (s *Service) noteCheck(ctx context.Context, row *messagingdb.Provider, check *Check) error {

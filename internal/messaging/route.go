@@ -57,6 +57,7 @@ type routes struct {
 type openRoute struct {
 	version int64
 	route   route
+	lane    *lane
 }
 
 func newRoutes() *routes { return &routes{open: map[uuid.UUID]openRoute{}} }
@@ -66,18 +67,19 @@ func newRoutes() *routes { return &routes{open: map[uuid.UUID]openRoute{}} }
 const replacedAfter = time.Minute
 
 // get returns the provider's route, opening it when its settings are new.
-func (r *routes) get(s *Service, p *messagingdb.Provider) (route, error) {
+func (r *routes) get(s *Service, p *messagingdb.Provider) (openRoute, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	old, ok := r.open[p.ID]
 	if ok && old.version == p.Version {
-		return old.route, nil
+		return old, nil
 	}
-	fresh, err := s.openRoute(p)
+	way, err := s.openRoute(p)
 	if err != nil {
-		return nil, err
+		return openRoute{}, err
 	}
-	r.open[p.ID] = openRoute{version: p.Version, route: fresh}
+	fresh := openRoute{version: p.Version, route: way, lane: newLane()}
+	r.open[p.ID] = fresh
 	if ok {
 		time.AfterFunc(replacedAfter, old.route.close)
 	}

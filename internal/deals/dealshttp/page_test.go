@@ -101,7 +101,7 @@ func TestMoveUndoAndLateCard(t *testing.T) {
 	br.Get("/alpha/deals/"+id).Is(200, "Reopen", "Too dear", "marked this as lost")
 	br.Follow(br.Post("/alpha/deals/"+id+"/reopen", "back", "/alpha/deals/"+id)).Is(200, "Won", "Lost…", "Engaging")
 	br.Get("/alpha/deals/"+id+"/lose").Is(200, "Why was it lost?")
-	br.Post("/alpha/deals/" + id + "/lose").Is(422, "Say why the deal was lost.")
+	br.Post("/alpha/deals/"+id+"/lose").Is(422, "Say why the deal was lost.")
 	br.Follow(br.Post("/alpha/deals/"+id+"/win", "back", "/alpha/deals/"+id)).Is(200, "Fleet telemetry is won.", "won this deal")
 	b.As(t, b.Rep).Post(move, "stage_id", b.stages["Proposal"]).Is(404)
 }

@@ -59,7 +59,7 @@ func (p *FormPages) draw(w http.ResponseWriter, r *http.Request, status int, vie
 // form draws the fields with what was typed and what is wrong with it.
 func (p *FormPages) form(r *http.Request, view *leads.FormView, typed url.Values, e *errs.Error) ui.PublicForm {
 	out := ui.PublicForm{Title: view.Title, Intro: view.Intro, Honeypot: TrapField, Consent: view.ConsentText,
-		Form: ui.Form{Action: "/f/" + view.PublicID, Submit: "Send", Hidden: visit(r, typed)}}
+		Form: ui.Form{Action: "/f/" + view.PublicID, Submit: "Send", Hidden: p.visit(r, typed)}}
 	if out.Title == "" {
 		out.Title = view.Name
 	}
@@ -122,8 +122,12 @@ func publicField(f leads.ViewField) ui.Field {
 }
 
 // visit carries along where the person came from.
-func visit(r *http.Request, typed url.Values) []ui.Hidden {
-	values := map[string]string{"referrer": r.Referer(), "landing_page": r.URL.RequestURI()}
+func (p *FormPages) visit(r *http.Request, typed url.Values) []ui.Hidden {
+	scheme := "http://"
+	if p.shell.Site.Secure() {
+		scheme = "https://"
+	}
+	values := map[string]string{"referrer": r.Referer(), "landing_page": scheme + r.Host + r.URL.RequestURI()}
 	for _, k := range []string{"utm_source", "utm_medium", "utm_campaign", "utm_term", "utm_content"} {
 		values[k] = r.URL.Query().Get(k)
 	}

@@ -20,9 +20,9 @@ func TestPublicFormPage(t *testing.T) {
 	b.Get(path+"?utm_source=news").Is(200, "Talk to us", "E-mail", "Keep my details.", `name="utm_source" value="news"`)
 	b.Post(path, "first_name", "Ada", "email", "ada@", "consent", "1", "utm_source", "news").Is(422, "Enter an address like name@company.com.", `value="Ada"`, `name="utm_source" value="news"`)
 	b.Post(path, "first_name", "Ada", "email", "ada@acme.test").Is(422)
-	b.Follow(b.Post(path, "first_name", "Ada", "email", "ada@acme.test", "consent", "1", "utm_source", "news", "landing_page", "/price")).Is(200, "Thank you")
+	b.Follow(b.Post(path, "first_name", "Ada", "email", "ada@acme.test", "consent", "1", "utm_source", "news", "landing_page", "https://acme.test/price")).Is(200, "Thank you")
 	found, err := s.Leads.Find(w.Admin, record.Query{})
-	if err != nil || len(found) != 1 || found[0].Email != "ada@acme.test" || found[0].LandingPage != "/price" {
+	if err != nil || len(found) != 1 || found[0].Email != "ada@acme.test" || found[0].LandingPage != "https://acme.test/price" {
 		t.Fatalf("leads %+v, %v", found, err)
 	}
 	b.Follow(b.Post(path, "first_name", "Bot", "email", "bot@acme.test", "consent", "1", leadshttp.TrapField, "x")).Is(200, "Thank you")

@@ -9,6 +9,7 @@ package rest
 import (
 	"context"
 	"net/http"
+	"slices"
 
 	"github.com/go-chi/chi/v5"
 	"github.com/google/uuid"
@@ -57,8 +58,18 @@ type API struct {
 	routes []Route
 }
 
-// Add appends routes to the table.
-func (a *API) Add(routes ...Route) { a.routes = append(a.routes, routes...) }
+// Add appends routes to the table. A route with the method and path of an earlier
+// one takes its place, so that a context can answer more than the generic call.
+func (a *API) Add(routes ...Route) {
+	for _, r := range routes {
+		same := func(o Route) bool { return o.Method == r.Method && o.Path == r.Path }
+		if i := slices.IndexFunc(a.routes, same); i >= 0 {
+			a.routes[i] = r
+			continue
+		}
+		a.routes = append(a.routes, r)
+	}
+}
 
 // Routes is the whole table, for OpenAPI and the generated tests.
 func (a *API) Routes() []Route { return a.routes }

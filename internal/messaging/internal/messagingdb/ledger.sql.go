@@ -221,7 +221,7 @@ func (q *Queries) Lock(ctx context.Context, name string) error {
 const lockMessage = `-- name: LockMessage :one
 
 select m.id, m.channel, m.class, m.status, m.to_address, m.contact_id, m.subject, m.body_html, m.body_text, m.attempts,
-  m.message_id, m.next_attempt_at, m.deleted_at, m.strikes, m.provider_id, m.claimed_at, m.claimed_by,
+  m.message_id, m.next_attempt_at, m.dispatched_at, m.deleted_at, m.strikes, m.provider_id, m.claimed_at, m.claimed_by,
   coalesce(m.due_since, m.send_at, m.created_at)::timestamptz as due_since,
   coalesce(m.send_key, m.id)::uuid as send_key,
   coalesce((select s.reason from suppressions s
@@ -249,6 +249,7 @@ type LockMessageRow struct {
 	Attempts      int64
 	MessageID     *string
 	NextAttemptAt *time.Time
+	DispatchedAt  *time.Time
 	DeletedAt     *time.Time
 	Strikes       int32
 	ProviderID    *uuid.UUID
@@ -277,6 +278,7 @@ func (q *Queries) LockMessage(ctx context.Context, arg LockMessageParams) (*Lock
 		&i.Attempts,
 		&i.MessageID,
 		&i.NextAttemptAt,
+		&i.DispatchedAt,
 		&i.DeletedAt,
 		&i.Strikes,
 		&i.ProviderID,

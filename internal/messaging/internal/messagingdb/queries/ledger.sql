@@ -3,7 +3,7 @@
 -- name: LockMessage :one
 -- Locks the row and says at the same moment whether its address is suppressed.
 select m.id, m.channel, m.class, m.status, m.to_address, m.contact_id, m.subject, m.body_html, m.body_text, m.attempts,
-  m.message_id, m.next_attempt_at, m.deleted_at, m.strikes, m.provider_id, m.claimed_at, m.claimed_by,
+  m.message_id, m.next_attempt_at, m.dispatched_at, m.deleted_at, m.strikes, m.provider_id, m.claimed_at, m.claimed_by,
   coalesce(m.due_since, m.send_at, m.created_at)::timestamptz as due_since,
   coalesce(m.send_key, m.id)::uuid as send_key,
   coalesce((select s.reason from suppressions s
