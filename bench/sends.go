@@ -48,7 +48,8 @@ const (
 var letterBody = "<p>Dear reader,</p>" + strings.Repeat("<p>A paragraph of an ordinary mail, about eighty characters long, as usual.</p>\n", 20)
 
 // sending hands messages to the API and waits until the mail server has them all. The peer sends as many ready-made
-// messages through the mail sender alone, to the same server.
+// messages through the mail sender alone, to the same server. send_accept is the rate of the API's answers, while the
+// first messages are already leaving.
 func sending(ctx context.Context, s *suite) ([]figure, error) {
 	sink, err := installed.NewChild(ctx, "sink")
 	if err != nil {
@@ -75,11 +76,12 @@ func sending(ctx context.Context, s *suite) ([]figure, error) {
 	if err != nil {
 		return nil, err
 	}
-	d, err := fight(ctx, min(s.opt.rounds, 3), s.throughAPI(sink, each), alone)
+	var accepted []float64
+	d, err := fight(ctx, min(s.opt.rounds, 3), s.throughAPI(sink, each, &accepted), alone)
 	if err != nil {
 		return nil, err
 	}
-	return d.costs("send", "messages/s", "message", "sender"), nil
+	return append(d.costs("send", "messages/s", "message", "sender"), rounds("send_accept", "messages/s", accepted, "", nil)), nil
 }
 
 // settingsOf are the mail sender's for a server without TLS on this machine.
@@ -92,7 +94,8 @@ func settingsOf(addr string) (mail.Settings, error) {
 	return mail.Settings{Host: host, Port: port, TLS: mail.TLSNone, Dial: (&net.Dialer{}).DialContext}, err
 }
 
-func (s *suite) throughAPI(sink *installed.Child, each int) side {
+// throughAPI also collects the rates at which messages were accepted.
+func (s *suite) throughAPI(sink *installed.Child, each int, accepted *[]float64) side {
 	return side{cpu: s.ourCPU, run: func(ctx context.Context, round int) (*load.Result, error) {
 		next := func(conn, n int) []byte {
 			body, err := json.Marshal(map[string]any{
@@ -105,7 +108,13 @@ func (s *suite) throughAPI(sink *installed.Child, each int) side {
 			return load.Post("/api/v1/messages", body, s.api.Bearer())
 		}
 		plan := load.Plan{Addr: s.srv.Addr, Shape: load.Shape{Conns: conns, Each: each}, Want: http.StatusAccepted, Next: next}
-		return delivered(ctx, sink, conns*each, func() error { _, err := load.Run(ctx, plan); return err })
+		return delivered(ctx, sink, conns*each, func() error {
+			got, err := load.Run(ctx, plan)
+			if err == nil {
+				*accepted = append(*accepted, got.Rate())
+			}
+			return err
+		})
 	}}
 }
 

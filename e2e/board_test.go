@@ -22,17 +22,17 @@ func board(t *testing.T, w *way) {
 	bd.open()
 	bd.totals()
 
-	bd.drag(bd.center(bd.card()), bd.center(bd.column(1)))
+	bd.drag(1)
 	bd.isIn(1, "dragged by mouse")
 	bd.open()
-	bd.touch(bd.center(bd.card()), bd.center(bd.column(2)))
+	bd.touch(2)
 	bd.isIn(2, "held and moved by finger")
 	bd.open()
 	bd.keys(" ", "\u0303", " ") // lift, arrow right, drop
 	bd.isIn(3, "moved by keyboard")
 
 	bd.open()
-	bd.drag(bd.center(bd.card()), bd.center(bd.column(4)))
+	bd.drag(4)
 	bd.isIn(4, "dropped on Won")
 	if got := w.api.Call(t, 200, "GET", "/deals/"+deal, nil); got.Text("status") != "won" || got.Num("probability") != 100 {
 		t.Errorf("a won deal: %s", got)
@@ -81,21 +81,31 @@ func (p *boardPage) column(n int) string {
 
 type point struct{ X, Y float64 }
 
-// center is the middle of an element, or the upper part of a tall column.
+// center is the middle of an element as it is on the screen now, or the upper part
+// of a tall column.
 func (p *boardPage) center(selector string) point {
 	p.t.Helper()
-	xy := e2e.Eval[[]float64](p.t, p.b, fmt.Sprintf(`(() => { const e = document.querySelector(%q); e.scrollIntoView({block: "nearest", inline: "nearest"}); const r = e.getBoundingClientRect(); return [r.left + r.width / 2, r.top + Math.min(r.height / 2, 140)]; })()`, selector))
+	xy := e2e.Eval[[]float64](p.t, p.b, fmt.Sprintf(`(() => { const r = document.querySelector(%q).getBoundingClientRect(); return [r.left + r.width / 2, r.top + Math.min(r.height / 2, 140)]; })()`, selector))
 	return point{xy[0], xy[1]}
 }
 
-func (p *boardPage) drag(from, to point) {
+// ends are where a drag begins and ends, with the card in the middle of the screen.
+func (p *boardPage) ends(column int) (from, to point) {
 	p.t.Helper()
+	e2e.Eval[bool](p.t, p.b, fmt.Sprintf(`(document.querySelector(%q).scrollIntoView({block: "nearest", inline: "center", behavior: "instant"}), true)`, p.card()))
+	return p.center(p.card()), p.center(p.column(column))
+}
+
+func (p *boardPage) drag(column int) {
+	p.t.Helper()
+	from, to := p.ends(column)
 	p.b.Do(p.t, chromedp.DragAndDropXY(from.X, from.Y, to.X, to.Y, 12))
 }
 
 // touch rests a finger on the card until it lifts, moves it and lets go.
-func (p *boardPage) touch(from, to point) {
+func (p *boardPage) touch(column int) {
 	p.t.Helper()
+	from, to := p.ends(column)
 	send := func(kind input.DispatchTouchEventType, at ...point) {
 		var points []*input.TouchPoint
 		for _, a := range at {

@@ -56,7 +56,8 @@ func (b *Browser) listen() {
 			return
 		}
 		wrong := msg.Type == chromedp.ConsoleError || msg.Type == chromedp.ConsoleException
-		if !wrong || strings.Contains(msg.Text, "Failed to load resource") {
+		// Vibration is refused because the finger of a test is not a person's.
+		if !wrong || strings.Contains(msg.Text, "Failed to load resource") || strings.Contains(msg.Text, "navigator.vibrate") {
 			continue
 		}
 		b.mu.Lock()

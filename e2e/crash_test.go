@@ -104,8 +104,10 @@ func TestKilledWhileSending(t *testing.T) {
 func (w *way) provider(t *testing.T) {
 	t.Helper()
 	host, port := w.sink.HostPort()
-	w.api.Call(t, 201, "POST", "/providers", map[string]any{"name": "Mail server", "channel": "email", "type": "smtp", "priority": 1,
-		"settings": map[string]any{"host": host, "port": port, "tls": "none", "from": "sales@alpha.test"}})
+	w.api.Call(t, 201, "POST", "/providers", map[string]any{
+		"name": "Mail server", "channel": "email", "type": "smtp", "priority": 1,
+		"settings": map[string]any{"host": host, "port": port, "tls": "none", "from": "sales@alpha.test"},
+	})
 }
 
 // TestKilledWhileWriting: what was acknowledged before the kill is there after it,
@@ -177,8 +179,10 @@ func TestKilledWhileWriting(t *testing.T) {
 func TestKilledWhileTraining(t *testing.T) {
 	t.Parallel()
 	w := start(t)
-	id := w.api.Upload(t, e2e.Data(t, "bank/bank-additional-full.csv"), map[string]string{"object": "leads", "create_fields": "true",
-		"mapping": `{"y":{"field":"status","values":{"yes":"converted","no":"disqualified"}},"duration":null}`})
+	id := w.api.Upload(t, e2e.Data(t, "bank/bank-additional-full.csv"), map[string]string{
+		"object": "leads", "create_fields": "true",
+		"mapping": `{"y":{"field":"status","values":{"yes":"converted","no":"disqualified"}},"duration":null}`,
+	})
 	if a := w.api.ImportDone(t, id); a.Text("state") != "done" {
 		t.Fatalf("import: %s", a)
 	}

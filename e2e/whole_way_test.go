@@ -246,8 +246,10 @@ func convert(t *testing.T, w *way) {
 
 func message(t *testing.T, w *way) {
 	host, port := w.sink.HostPort()
-	provider := w.api.Call(t, 201, "POST", "/providers", map[string]any{"name": "Mail server", "channel": "email", "type": "smtp", "priority": 1,
-		"settings": map[string]any{"host": host, "port": port, "tls": "none", "from": "sales@alpha.test"}})
+	provider := w.api.Call(t, 201, "POST", "/providers", map[string]any{
+		"name": "Mail server", "channel": "email", "type": "smtp", "priority": 1,
+		"settings": map[string]any{"host": host, "port": port, "tls": "none", "from": "sales@alpha.test"},
+	})
 	w.api.Call(t, 200, "POST", "/providers/"+provider.Text("id")+"/test", map[string]any{})
 	tmpl := w.api.Call(t, 201, "POST", "/templates", map[string]any{"name": "Hello", "channel": "email", "subject": `Hello {{ contact.first_name | default: "there" }}`, "body": "<p>Dear {{ contact.first_name }}</p>", "body_text": "Dear {{ contact.first_name }}"})
 	contact := w.api.Call(t, 200, "GET", "/contacts?email=lena@lead-company.com", nil).Data()[0]["id"]

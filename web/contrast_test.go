@@ -18,9 +18,17 @@ type pair struct {
 
 func tokenPairs() []pair {
 	pairs := []pair{
-		{"accent-ink", "accent-soft", 4.5}, {"canvas", "ink", 4.5}, {"surface", "accent", 4.5},
-		{"line-strong", "surface", 3}, {"line-strong", "sunken", 3}, {"line-strong", "canvas", 3}, {"line-strong", "raised", 3},
-		{"focus", "surface", 3}, {"focus", "sunken", 3}, {"focus", "canvas", 3}, {"focus", "raised", 3},
+		{"accent-ink", "accent-soft", 4.5},
+		{"canvas", "ink", 4.5},
+		{"surface", "accent", 4.5},
+		{"line-strong", "surface", 3},
+		{"line-strong", "sunken", 3},
+		{"line-strong", "canvas", 3},
+		{"line-strong", "raised", 3},
+		{"focus", "surface", 3},
+		{"focus", "sunken", 3},
+		{"focus", "canvas", 3},
+		{"focus", "raised", 3},
 	}
 	for _, text := range []string{"ink", "ink-2", "ink-3"} {
 		for _, ground := range []string{"canvas", "surface", "raised", "sunken", "hover"} {

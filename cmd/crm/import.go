@@ -47,8 +47,10 @@ func (c *importCmd) Run(e *env) error {
 	}
 	defer f.Close()
 	return e.inTenant(c.Tenant, func(ctx context.Context, a *app.App) error {
-		imp, err := a.Imports.Create(ctx, importing.Options{Object: c.Object, FileName: filepath.Base(c.File), Reader: f, Mapping: mapping,
-			Mode: importing.Mode(c.Mode), Key: c.Key, DryRun: c.DryRun, CreateFields: c.CreateFields, Preset: c.Preset})
+		imp, err := a.Imports.Create(ctx, importing.Options{
+			Object: c.Object, FileName: filepath.Base(c.File), Reader: f, Mapping: mapping,
+			Mode: importing.Mode(c.Mode), Key: c.Key, DryRun: c.DryRun, CreateFields: c.CreateFields, Preset: c.Preset,
+		})
 		if err != nil {
 			return err
 		}
@@ -84,8 +86,10 @@ func (c *importCmd) writeErrors(ctx context.Context, a *app.App, imp *importing.
 
 func (c *importCmd) report(w io.Writer, imp *importing.Import) error {
 	if c.JSON {
-		return printJSON(w, map[string]any{"id": imp.ID, "state": imp.State, "read": imp.Read, "created": imp.Created, "updated": imp.Updated,
-			"skipped": imp.Skipped, "failed": imp.Failed, "skipped_columns": imp.SkippedColumns(), "created_fields": imp.CreatedFields()})
+		return printJSON(w, map[string]any{
+			"id": imp.ID, "state": imp.State, "read": imp.Read, "created": imp.Created, "updated": imp.Updated,
+			"skipped": imp.Skipped, "failed": imp.Failed, "skipped_columns": imp.SkippedColumns(), "created_fields": imp.CreatedFields(),
+		})
 	}
 	fmt.Fprintf(w, "%d rows read: %d created, %d updated, %d skipped, %d failed (%.0f rows/s)\n", imp.Read, imp.Created, imp.Updated, imp.Skipped, imp.Failed, imp.Rate())
 	if cols := imp.SkippedColumns(); len(cols) > 0 {

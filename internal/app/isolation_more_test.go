@@ -28,8 +28,10 @@ func makeMore(t *testing.T, w *world) {
 		t.Fatal(err)
 	}
 	w.samples.Put("message", sent.ID)
-	provider, err := w.env.App.Messaging.CreateProvider(w.foreign.Ctx, messaging.ProviderInput{Name: new(apptest.Canary), Channel: new("email"), Type: new("smtp"),
-		Settings: map[string]any{"host": "127.0.0.1", "port": 25, "tls": "none", "from": "a@example.com"}})
+	provider, err := w.env.App.Messaging.CreateProvider(w.foreign.Ctx, messaging.ProviderInput{
+		Name: new(apptest.Canary), Channel: new("email"), Type: new("smtp"),
+		Settings: map[string]any{"host": "127.0.0.1", "port": 25, "tls": "none", "from": "a@example.com"},
+	})
 	if err != nil {
 		t.Fatal(err)
 	}

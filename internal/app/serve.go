@@ -36,8 +36,10 @@ func (a *App) Serve(ctx context.Context, role Role, started func(addr string)) e
 		}
 	}
 	a.startBackground(gctx, g, role)
-	srv := &http.Server{Handler: a.Handler(), ReadHeaderTimeout: 5 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
-		BaseContext: func(net.Listener) context.Context { return context.WithoutCancel(ctx) }}
+	srv := &http.Server{
+		Handler: a.Handler(), ReadHeaderTimeout: 5 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
+		BaseContext: func(net.Listener) context.Context { return context.WithoutCancel(ctx) },
+	}
 	srv.RegisterOnShutdown(a.live.Close) // streams would hold the shutdown up
 	g.Go(func() error { return serveUntil(gctx, srv, lis) })
 	g.Go(func() error { return a.serveMetrics(gctx) })

@@ -61,8 +61,10 @@ func (a *App) build(works bool) error {
 			return err
 		}},
 		{"scoring", func() error {
-			a.Scoring, err = scoring.New(scoring.Deps{Kernel: a.Kernel, Now: a.now, Log: a.Log, LibPath: a.Cfg.ONNXRuntimeLib, DataDir: a.Cfg.DataDir,
-				Device: a.Cfg.ScoringDevice, Tenants: a.Identity.TenantIDs})
+			a.Scoring, err = scoring.New(scoring.Deps{
+				Kernel: a.Kernel, Now: a.now, Log: a.Log, LibPath: a.Cfg.ONNXRuntimeLib, DataDir: a.Cfg.DataDir,
+				Device: a.Cfg.ScoringDevice, Tenants: a.Identity.TenantIDs,
+			})
 			return err
 		}},
 		{"messaging", func() error {
@@ -70,8 +72,10 @@ func (a *App) build(works bool) error {
 			if err != nil {
 				return fmt.Errorf("read CRM_EGRESS_ALLOW: %w", err)
 			}
-			a.Messaging, err = messaging.New(messaging.Deps{Kernel: a.Kernel, Box: a.box, Egress: out, Now: a.now, Log: a.Log, BaseURL: a.Cfg.URL(),
-				Alone: a.cluster != nil && a.cluster.Owned()})
+			a.Messaging, err = messaging.New(messaging.Deps{
+				Kernel: a.Kernel, Box: a.box, Egress: out, Now: a.now, Log: a.Log, BaseURL: a.Cfg.URL(),
+				Alone: a.cluster != nil && a.cluster.Owned(),
+			})
 			return err
 		}},
 	} {

@@ -85,30 +85,44 @@ func builtInRoles() []*Role {
 	rep := salesGrants("own", auth.Create, auth.Read, auth.Update)
 	rep["activity:delete"] = "own"
 	return []*Role{
-		{Key: TenantAdmin, Name: "Tenant Admin", BuiltIn: true, Description: "Everything in this workspace.",
-			Grants: map[string]any{"*:create": "all", "*:read": "all", "*:update": "all", "*:delete": "all", "*:execute": "all"}},
-		{Key: SalesManager, Name: "Sales Manager", BuiltIn: true, Description: "All sales work of their teams.",
-			Grants: salesGrants("team", auth.Create, auth.Read, auth.Update, auth.Delete, auth.Execute)},
+		{
+			Key: TenantAdmin, Name: "Tenant Admin", BuiltIn: true, Description: "Everything in this workspace.",
+			Grants: map[string]any{"*:create": "all", "*:read": "all", "*:update": "all", "*:delete": "all", "*:execute": "all"},
+		},
+		{
+			Key: SalesManager, Name: "Sales Manager", BuiltIn: true, Description: "All sales work of their teams.",
+			Grants: salesGrants("team", auth.Create, auth.Read, auth.Update, auth.Delete, auth.Execute),
+		},
 		{Key: SalesRep, Name: "Sales Rep", BuiltIn: true, Description: "The records they own.", Grants: rep},
-		{Key: SystemAdmin, Name: "System Admin", BuiltIn: true, Description: "Runs the installation: users, settings and health.",
-			Grants: map[string]any{"tenant:read": "all", "tenant:update": "all", "user:create": "all", "user:read": "all", "user:update": "all", "user:delete": "all",
-				"team:read": "all", "team:create": "all", "team:update": "all", "role:read": "all", "system:read": "all", "system:execute": "all"}},
+		{
+			Key: SystemAdmin, Name: "System Admin", BuiltIn: true, Description: "Runs the installation: users, settings and health.",
+			Grants: map[string]any{
+				"tenant:read": "all", "tenant:update": "all", "user:create": "all", "user:read": "all", "user:update": "all", "user:delete": "all",
+				"team:read": "all", "team:create": "all", "team:update": "all", "role:read": "all", "system:read": "all", "system:execute": "all",
+			},
+		},
 	}
 }
 
 func (s *Service) register(k *record.Kernel) error {
 	var err error
-	if s.Users, err = record.Register[User](k, record.Definition{Name: "user", Plural: "users", Label: "User", LabelPlural: "Users", System: true,
-		DefaultSort: "name", ListFields: []string{"name", "email", "role_id", "team_id", "state", "created_at"}},
+	if s.Users, err = record.Register[User](k, record.Definition{
+		Name: "user", Plural: "users", Label: "User", LabelPlural: "Users", System: true,
+		DefaultSort: "name", ListFields: []string{"name", "email", "role_id", "team_id", "state", "created_at"},
+	},
 		record.HooksFor[User]{Before: s.checkUsers, After: s.afterUsers}); err != nil {
 		return err
 	}
-	if s.Teams, err = record.Register[Team](k, record.Definition{Name: "team", Plural: "teams", Label: "Team", LabelPlural: "Teams", System: true,
-		DefaultSort: "name", ListFields: []string{"name", "parent_id", "created_at"}}, record.HooksFor[Team]{After: s.afterTeams}); err != nil {
+	if s.Teams, err = record.Register[Team](k, record.Definition{
+		Name: "team", Plural: "teams", Label: "Team", LabelPlural: "Teams", System: true,
+		DefaultSort: "name", ListFields: []string{"name", "parent_id", "created_at"},
+	}, record.HooksFor[Team]{After: s.afterTeams}); err != nil {
 		return err
 	}
-	s.Roles, err = record.Register[Role](k, record.Definition{Name: "role", Plural: "roles", Label: "Role", LabelPlural: "Roles", System: true, NoSearch: true,
-		DefaultSort: "name", ListFields: []string{"name", "key", "description", "built_in"}},
+	s.Roles, err = record.Register[Role](k, record.Definition{
+		Name: "role", Plural: "roles", Label: "Role", LabelPlural: "Roles", System: true, NoSearch: true,
+		DefaultSort: "name", ListFields: []string{"name", "key", "description", "built_in"},
+	},
 		record.HooksFor[Role]{Before: checkRoles, After: s.afterRoles})
 	return err
 }

@@ -31,21 +31,23 @@ type claim struct {
 // out meanwhile, was cancelled, is suppressed, or has no way out. While the way to
 // the provider is full it waits a moment; an error that isLater puts the job off.
 func (s *Service) claim(ctx context.Context, message uuid.UUID) (*claim, error) {
-	c, err := s.tryClaim(ctx, message)
-	var full *fullError
-	if !errors.As(err, &full) {
-		return c, err
+	patience := time.NewTimer(laneWait)
+	defer patience.Stop()
+	for {
+		c, err := s.tryClaim(ctx, message)
+		var full *fullError
+		if !errors.As(err, &full) {
+			return c, err
+		}
+		select {
+		case <-full.lane.freed:
+		case <-ctx.Done():
+			return nil, laterError(0)
+		case <-patience.C:
+			full.lane.rest(s.now())
+			return nil, laterError(laneRest)
+		}
 	}
-	select {
-	case <-full.lane.freed:
-	case <-time.After(laneWait):
-	case <-ctx.Done():
-	}
-	if c, err = s.tryClaim(ctx, message); errors.As(err, &full) {
-		full.lane.rest(s.now())
-		return nil, laterError(laneRest)
-	}
-	return c, err
 }
 
 func (s *Service) tryClaim(ctx context.Context, message uuid.UUID) (*claim, error) {

@@ -42,7 +42,9 @@
 // Trying again: temporary failures back off (Policy) and count; a provider that
 // wants less traffic does not count but has Policy.GiveUpAfter in all. The next
 // provider is tried at once only if this one could not be reached. Never after a
-// refusal, never in doubt.
+// refusal, never in doubt. Each process keeps a lane per provider (lane.go): no
+// provider, however slow, gets all workers; one that is down or asked for a pause is
+// left alone meanwhile, without using up attempts.
 //
 // # Invariants
 //

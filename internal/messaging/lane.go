@@ -14,8 +14,8 @@ const (
 	// this one is.
 	laneWidth = 6
 	// laneWait is how long a worker waits for a place before it turns to other work.
-	laneWait = 100 * time.Millisecond
-	// laneRest is how long work for a lane is put off that stayed full for laneWait.
+	laneWait = 200 * time.Millisecond
+	// laneRest is how long such work is put off.
 	laneRest = 2 * time.Second
 	// A provider that cannot be reached is left alone for firstRest, doubled with each
 	// failure up to longestRest; then some messages try again.
@@ -31,7 +31,8 @@ type lane struct {
 	on       int
 	failures int
 	closed   time.Time // cannot be reached
-	paused   time.Time // asked for a pause, or is full
+	paused   time.Time // asked for a pause
+	stuck    time.Time // stayed full: do not wait for a place
 	freed    chan struct{}
 }
 
@@ -56,6 +57,8 @@ func (l *lane) enter(now time.Time) (gate, time.Duration) {
 		return gateDown, l.closed.Sub(now)
 	case now.Before(l.paused):
 		return gatePaused, l.paused.Sub(now)
+	case l.on >= laneWidth && now.Before(l.stuck):
+		return gatePaused, l.stuck.Sub(now)
 	case l.on >= laneWidth:
 		return gateFull, 0
 	}
@@ -88,13 +91,12 @@ func (l *lane) heard(r result, now time.Time) {
 	}
 }
 
-// rest puts the lane off after it stayed full.
+// rest notes that the lane stayed full, so that others need not wait in vain. Whoever
+// finds a place may still take it.
 func (l *lane) rest(now time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if until := now.Add(laneRest); until.After(l.paused) {
-		l.paused = until
-	}
+	l.stuck = now.Add(laneRest)
 }
 
 // fullError sends a worker to wait at the lane.

@@ -23,7 +23,6 @@ func TestLane(t *testing.T) {
 	if g, wait := l.enter(now); g != gatePaused || wait != laneRest {
 		t.Errorf("after resting: %v %v", g, wait)
 	}
-	now = now.Add(laneRest)
 	l.leave()
 	if g, _ := l.enter(now); g != gateOpen {
 		t.Errorf("a place was given back: %v", g)

@@ -20,8 +20,10 @@ type metrics struct {
 func newMetrics() *metrics {
 	m := &metrics{
 		results: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "crm_messages_total", Help: "What became of attempts: sent, deferred, bounced, failed, in_doubt."}, []string{"result"}),
-		waits: prometheus.NewHistogram(prometheus.HistogramOpts{Name: "crm_message_wait_seconds", Help: "From the moment a message was due to its claim.",
-			Buckets: []float64{.01, .05, .1, .25, .5, 1, 2.5, 5, 15, 60, 300, 1800}}),
+		waits: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name: "crm_message_wait_seconds", Help: "From the moment a message was due to its claim.",
+			Buckets: []float64{.01, .05, .1, .25, .5, 1, 2.5, 5, 15, 60, 300, 1800},
+		}),
 		refused: prometheus.NewCounter(prometheus.CounterOpts{Name: "crm_message_stale_results_total", Help: "Results that came after the message had moved on."}),
 	}
 	m.age = prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "crm_message_queue_age_seconds", Help: "How long the oldest due message without a job has waited."},

@@ -4,9 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"maps"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -17,8 +14,6 @@ import (
 	"crm/internal/platform/db"
 	"crm/internal/platform/errs"
 	"crm/internal/platform/id"
-	"crm/internal/platform/secret"
-	"crm/internal/record"
 )
 
 // States of a provider. An unhealthy one is left out until its settings change or
@@ -264,140 +259,9 @@ func (s *Service) DeleteProvider(ctx context.Context, provider uuid.UUID) error 
 	})
 }
 
-// TestProvider talks to the provider without sending a message. A success makes an
-// unhealthy one active again.
-func (s *Service) TestProvider(ctx context.Context, provider uuid.UUID) (*Check, error) {
-	if _, _, err := auth.Require(ctx, providerObject, auth.Update); err != nil {
-		return nil, err
-	}
-	row, err := s.providerRow(ctx, provider)
-	if err != nil {
-		return nil, err
-	}
-	check := s.probe(ctx, row)
-	return check, s.noteCheck(ctx, row, check)
-}
-
-// probeTime bounds a test: somebody is waiting for it.
-const probeTime = 20 * time.Second
-
-func (s *Service) probe(ctx context.Context, row *messagingdb.Provider) *Check {
-	ctx, cancel := context.WithTimeout(ctx, probeTime)
-	defer cancel()
-	way, err := s.routes.get(s, row)
-	if err != nil {
-		return &Check{Step: "settings", Message: sentenceOf(err) + "."}
-	}
-	return way.route.test(ctx)
-}
-
-func (s *Service) noteCheck(ctx context.Context, row *messagingdb.Provider, check *Check) error {
-	return s.k.DB.Tx(ctx, func(ctx context.Context, tx pgx.Tx) error {
-		q := messagingdb.New(tx)
-		now := s.micros()
-		if err := q.NoteCheck(ctx, messagingdb.NoteCheckParams{CheckedAt: &now, LastError: check.Message, TenantID: row.TenantID, ID: row.ID}); err != nil {
-			return err
-		}
-		if !check.OK || row.State != Unhealthy {
-			return nil
-		}
-		n, err := q.SetProviderState(ctx, messagingdb.SetProviderStateParams{State: Active, CheckedAt: &now, TenantID: row.TenantID, ID: row.ID, Version: row.Version})
-		if err != nil || n == 0 {
-			return err
-		}
-		row.State = Active
-		return s.afterProvider(ctx, tx, row, "healthy")
-	})
-}
-
-// afterProvider tells the journal and lets messages go on that waited for a way
-// out. The lock is the one park takes, so that none is parked at this moment.
-func (s *Service) afterProvider(ctx context.Context, tx pgx.Tx, p *messagingdb.Provider, act string) error {
-	data := map[string]any{"name": p.Name, "channel": p.Channel, "type": p.Type, "priority": p.Priority, "state": p.State}
-	if _, err := s.k.Emit(ctx, tx, providerObject, p.ID, act, data); err != nil {
-		return err
-	}
-	if p.State != Active {
-		return nil
-	}
-	q := messagingdb.New(tx)
-	if err := q.Lock(ctx, waitingLock(p.TenantID)); err != nil {
-		return err
-	}
-	db.AfterCommit(ctx, s.wake)
-	return q.ReleaseWaiting(ctx, messagingdb.ReleaseWaitingParams{At: s.micros(), TenantID: p.TenantID, Channel: p.Channel})
-}
-
-func waitingLock(tenant uuid.UUID) string { return "messages without a way out " + tenant.String() }
-
 func userOf(a *auth.Actor) *uuid.UUID {
 	if a.Kind != auth.User {
 		return nil
 	}
 	return &a.ID
-}
-
-// apply writes the input into p, secrets sealed.
-func (s *Service) apply(p *messagingdb.Provider, in ProviderInput) error {
-	if in.Name != nil {
-		p.Name = strings.TrimSpace(record.CleanText(*in.Name))
-	}
-	if in.Priority != nil {
-		p.Priority = int32(min(max(*in.Priority, 0), 1_000_000))
-	}
-	if in.State != nil {
-		if *in.State != Active && *in.State != Disabled {
-			return errs.Field("state", "not_an_option", "State is active or disabled.")
-		}
-		p.State, p.LastError = *in.State, ""
-	}
-	if p.Name == "" || len(p.Name) > 200 {
-		return errs.Field("name", "required", "Give the provider a name of at most 200 characters.")
-	}
-	plain := plainSettings(p)
-	secrets, err := s.unseal(p)
-	if err != nil {
-		// The key is gone, so is the secret; entering it anew must still be possible.
-		secrets = map[string]string{}
-	}
-	if err := mergeSettings(p.Type, plain, secrets, in.Settings); err != nil {
-		return err
-	}
-	if err := checkSettings(p.Type, plain, secrets, s.egress); err != nil {
-		return err
-	}
-	plain["secrets_set"] = slices.Sorted(maps.Keys(secrets))
-	if p.Settings, err = json.Marshal(plain); err != nil {
-		return fmt.Errorf("write provider settings: %w", err)
-	}
-	return s.seal(p, secrets)
-}
-
-func (s *Service) seal(p *messagingdb.Provider, secrets map[string]string) error {
-	p.Sealed = nil
-	if len(secrets) == 0 {
-		return nil
-	}
-	plain, err := json.Marshal(secrets)
-	if err != nil {
-		return fmt.Errorf("write provider secrets: %w", err)
-	}
-	p.Sealed, err = s.box.Seal(placeOf(p), plain)
-	return err
-}
-
-func (s *Service) unseal(p *messagingdb.Provider) (map[string]string, error) {
-	secrets := map[string]string{}
-	if len(p.Sealed) == 0 {
-		return secrets, nil
-	}
-	plain, err := s.box.Open(placeOf(p), p.Sealed)
-	if err != nil {
-		return nil, fmt.Errorf("open the credentials of the provider: %w", err)
-	}
-	return secrets, json.Unmarshal(plain, &secrets)
-}
-
-func placeOf(p *messagingdb.Provider) string {
-	return secret.AAD(p.TenantID.String(), "providers", "sealed", p.ID.String())
 }

@@ -43,8 +43,10 @@ func TestNextProvider(t *testing.T) {
 	must(t, err)
 	must(t, closed.Close())
 	down := closed.Addr().(*net.TCPAddr)
-	_, err = p.s.CreateProvider(w.Admin, messaging.ProviderInput{Name: new("down"), Type: new("smtp"), Priority: new(1),
-		Settings: map[string]any{"host": "127.0.0.1", "port": down.Port, "tls": "none", "from": "a@crm.test"}})
+	_, err = p.s.CreateProvider(w.Admin, messaging.ProviderInput{
+		Name: new("down"), Type: new("smtp"), Priority: new(1),
+		Settings: map[string]any{"host": "127.0.0.1", "port": down.Port, "tls": "none", "from": "a@crm.test"},
+	})
 	must(t, err)
 	w.smtp(t, p, w.sink, 2)
 	third := smtptest.Start(t)
@@ -73,8 +75,10 @@ func TestWrongPasswordTakesTheProviderOut(t *testing.T) {
 	w := newWorld(t, smtptest.Options{Users: map[string]string{"crm": "right"}})
 	p := w.build(t).start(t)
 	host, port := w.sink.HostPort()
-	prov, err := p.s.CreateProvider(w.Admin, messaging.ProviderInput{Name: new("signed in"), Type: new("smtp"),
-		Settings: map[string]any{"host": host, "port": port, "tls": "none", "username": "crm", "password": "wrong", "from": "a@crm.test"}})
+	prov, err := p.s.CreateProvider(w.Admin, messaging.ProviderInput{
+		Name: new("signed in"), Type: new("smtp"),
+		Settings: map[string]any{"host": host, "port": port, "tls": "none", "username": "crm", "password": "wrong", "from": "a@crm.test"},
+	})
 	must(t, err)
 	check, err := p.s.TestProvider(w.Admin, prov.ID)
 	must(t, err)
@@ -155,8 +159,10 @@ func TestSecretsStayWhereTheyAre(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	p := w.build(t)
-	made, err := p.s.CreateProvider(w.Admin, messaging.ProviderInput{Name: new("x"), Type: new("smtp"),
-		Settings: map[string]any{"host": "smtp.example.com", "username": "u", "password": "canary-4711", "from": "a@crm.test"}})
+	made, err := p.s.CreateProvider(w.Admin, messaging.ProviderInput{
+		Name: new("x"), Type: new("smtp"),
+		Settings: map[string]any{"host": "smtp.example.com", "username": "u", "password": "canary-4711", "from": "a@crm.test"},
+	})
 	must(t, err)
 	if len(made.SecretsSet) != 1 || made.SecretsSet[0] != "password" || made.Settings["password"] != nil {
 		t.Errorf("%+v", made)
@@ -360,8 +366,10 @@ func TestNoSecretIsWrittenAnywhere(t *testing.T) {
 	e := newEndpoint(t)
 	w.http(t, p, e)
 	host, port := w.sink.HostPort()
-	_, err := p.s.CreateProvider(w.Admin, messaging.ProviderInput{Name: new("smtp"), Type: new("smtp"), Priority: new(1),
-		Settings: map[string]any{"host": host, "port": port, "tls": "none", "username": "crm", "password": "canary-4711", "from": "a@crm.test"}})
+	_, err := p.s.CreateProvider(w.Admin, messaging.ProviderInput{
+		Name: new("smtp"), Type: new("smtp"), Priority: new(1),
+		Settings: map[string]any{"host": host, "port": port, "tls": "none", "username": "crm", "password": "canary-4711", "from": "a@crm.test"},
+	})
 	must(t, err)
 	d := plain("x@example.com")
 	d.Class = messaging.Marketing

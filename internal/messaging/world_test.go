@@ -86,8 +86,10 @@ func (w *world) build(t *testing.T, change ...func(*messaging.Deps)) *process {
 	must(t, err)
 	guard, err := egress.New([]string{"127.0.0.0/8"})
 	must(t, err)
-	d := messaging.Deps{Kernel: p.k, Box: box, Egress: guard, Now: time.Now, Log: slog.New(slog.DiscardHandler), BaseURL: "https://crm.test", Alone: true, Policy: quick,
-		Limits: messaging.Timeouts{Connect: 5 * time.Second, Step: 5 * time.Second, Answer: 10 * time.Second}}
+	d := messaging.Deps{
+		Kernel: p.k, Box: box, Egress: guard, Now: time.Now, Log: slog.New(slog.DiscardHandler), BaseURL: "https://crm.test", Alone: true, Policy: quick,
+		Limits: messaging.Timeouts{Connect: 5 * time.Second, Step: 5 * time.Second, Answer: 10 * time.Second},
+	}
 	for _, f := range change {
 		f(&d)
 	}

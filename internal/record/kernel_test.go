@@ -111,8 +111,10 @@ func newRep(t testing.TB, tdb *dbtest.DB, tenant uuid.UUID) *auth.Actor {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &auth.Actor{Kind: auth.User, TenantID: tenant, ID: user, Name: "Rep", Via: auth.ViaAPI,
-		Grants: auth.Grants{"contact:read": auth.Own, "contact:update": auth.Own, "contact:create": auth.Own}}
+	return &auth.Actor{
+		Kind: auth.User, TenantID: tenant, ID: user, Name: "Rep", Via: auth.ViaAPI,
+		Grants: auth.Grants{"contact:read": auth.Own, "contact:update": auth.Own, "contact:create": auth.Own},
+	}
 }
 
 func TestCreateGetPatchJournal(t *testing.T) {

@@ -46,11 +46,28 @@ func FieldType(name string) (Type, bool) {
 var types = func() map[string]Type {
 	m := map[string]Type{}
 	for _, t := range []Type{
-		textType{"text", 500}, textType{"long_text", 100_000}, textType{"url", 2000},
-		emailType{}, phoneType{}, intType{}, floatType{"decimal"}, floatType{"percent"}, boolType{},
-		dateType{}, timeType{}, moneyType{}, selectType{}, listType{}, idType{"relation"},
-		idType{"user"}, idType{"team"}, idType{"id"}, jsonType{"json"}, jsonType{"address"},
-		jsonType{"custom"}, versionType{},
+		textType{"text", 500},
+		textType{"long_text", 100_000},
+		textType{"url", 2000},
+		emailType{},
+		phoneType{},
+		intType{},
+		floatType{"decimal"},
+		floatType{"percent"},
+		boolType{},
+		dateType{},
+		timeType{},
+		moneyType{},
+		selectType{},
+		listType{},
+		idType{"relation"},
+		idType{"user"},
+		idType{"team"},
+		idType{"id"},
+		jsonType{"json"},
+		jsonType{"address"},
+		jsonType{"custom"},
+		versionType{},
 	} {
 		m[t.Name()] = t
 	}

@@ -66,9 +66,11 @@ func (k *Kernel) UndoBatch(ctx context.Context, batch uuid.UUID) (*Undone, error
 	out := &Undone{Conflicts: []UndoConflict{}}
 	before := int64(1<<63 - 1)
 	for {
-		entries, err := k.entries(ctx, db.Query{SQL: "select " + entryColumns + ` from journal j
+		entries, err := k.entries(ctx, db.Query{
+			SQL: "select " + entryColumns + ` from journal j
 		  where j.tenant_id = $1 and j.batch_id = $2 and j.seq < $3 and j.action <> 'undone' order by j.seq desc limit $4`,
-			Args: []any{a.TenantID, batch, before, undoChunk}})
+			Args: []any{a.TenantID, batch, before, undoChunk},
+		})
 		if err != nil {
 			return nil, err
 		}

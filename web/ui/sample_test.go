@@ -37,9 +37,13 @@ func sampleList(rows int) ui.ListPage {
 		id := fmt.Sprintf("01930000-0000-7000-8000-%012d", i)
 		p.Rows = append(p.Rows, ui.Row{ID: id, Cells: []ui.Value{
 			ui.TextLink{Text: fmt.Sprintf("Person %d", i), Href: "/acme/contacts/" + id, Sub: "Buyer", Avatar: &ui.Avatar{Name: fmt.Sprintf("Person %d", i)}},
-			ui.Ref{Name: fmt.Sprintf("Company %d", i*7), Href: "/acme/accounts/" + id}, ui.Choice{Label: "Working", Tone: ui.ToneCat1},
-			ui.Score{Value: i, Reasons: sampleReasons()}, ui.Money{Minor: int64(i) * 12345, Currency: "EUR"}, ui.Person{Name: "Tom Okafor"},
-			ui.Due{At: noon.AddDate(0, 0, i-3)}, ui.Tags{Items: []ui.Choice{{Label: "Lab"}}},
+			ui.Ref{Name: fmt.Sprintf("Company %d", i*7), Href: "/acme/accounts/" + id},
+			ui.Choice{Label: "Working", Tone: ui.ToneCat1},
+			ui.Score{Value: i, Reasons: sampleReasons()},
+			ui.Money{Minor: int64(i) * 12345, Currency: "EUR"},
+			ui.Person{Name: "Tom Okafor"},
+			ui.Due{At: noon.AddDate(0, 0, i-3)},
+			ui.Tags{Items: []ui.Choice{{Label: "Lab"}}},
 		}, Actions: []ui.Action{{Label: "Delete", Post: "/acme/contacts/" + id + "/delete"}}})
 	}
 	return p
@@ -48,7 +52,8 @@ func sampleList(rows int) ui.ListPage {
 func sampleBoard() ui.BoardPage {
 	card := ui.Card{ID: "d1", Name: "Fleet telemetry", Href: "/acme/deals/d1", Company: "Atlas", Amount: ui.Money{Minor: 4800000, Currency: "EUR"}, Close: noon, Version: 3, MoveURL: "/acme/deals/d1/move", Score: &ui.Score{Value: 40, Reasons: sampleReasons()}}
 	return ui.BoardPage{Object: "deals", Title: "Deals", Columns: []ui.BoardColumn{
-		{ID: "s1", Name: "Qualified", Count: 1, Cards: []ui.Card{card}}, {ID: "s2", Name: "Won", Outcome: ui.OutcomeWon},
+		{ID: "s1", Name: "Qualified", Count: 1, Cards: []ui.Card{card}},
+		{ID: "s2", Name: "Won", Outcome: ui.OutcomeWon},
 		{ID: "s3", Name: "Lost", Outcome: ui.OutcomeLost, Reasons: []ui.Option{{Value: "price", Label: "Price"}}},
 	}}
 }

@@ -66,7 +66,8 @@ func guideForm() Form {
 		{Name: "g-owner", Label: "Owner", Value: "Mia Brandt", Off: "Only managers can give a deal to somebody else."},
 		{Name: "g-stage", Label: "Stage", Kind: FieldSelect, Options: []Option{{Value: "1", Label: "Qualified"}}},
 		{Name: "g-note", Label: "Note", Kind: FieldLong, Placeholder: "What should the next person know?"},
-		{Name: "g-check", Label: "Do not contact", Kind: FieldCheck}, {Name: "g-switch", Label: "Weekly digest", Kind: FieldSwitch, Value: "1"},
+		{Name: "g-check", Label: "Do not contact", Kind: FieldCheck},
+		{Name: "g-switch", Label: "Weekly digest", Kind: FieldSwitch, Value: "1"},
 	}}}}
 }
 

@@ -270,32 +270,48 @@ func show(v Value) templ.Component {
 // Render methods: each value is drawn by its template.
 
 func (v Text) Render(ctx context.Context, w io.Writer) error { return textValue(v).Render(ctx, w) }
+
 func (v LongText) Render(ctx context.Context, w io.Writer) error {
 	return longTextValue(v).Render(ctx, w)
 }
+
 func (v TextLink) Render(ctx context.Context, w io.Writer) error { return linkValue(v).Render(ctx, w) }
-func (v Email) Render(ctx context.Context, w io.Writer) error    { return emailValue(v).Render(ctx, w) }
-func (v Phone) Render(ctx context.Context, w io.Writer) error    { return phoneValue(v).Render(ctx, w) }
-func (v Web) Render(ctx context.Context, w io.Writer) error      { return webValue(v).Render(ctx, w) }
-func (v Number) Render(ctx context.Context, w io.Writer) error   { return numberValue(v).Render(ctx, w) }
+
+func (v Email) Render(ctx context.Context, w io.Writer) error { return emailValue(v).Render(ctx, w) }
+
+func (v Phone) Render(ctx context.Context, w io.Writer) error { return phoneValue(v).Render(ctx, w) }
+
+func (v Web) Render(ctx context.Context, w io.Writer) error { return webValue(v).Render(ctx, w) }
+
+func (v Number) Render(ctx context.Context, w io.Writer) error { return numberValue(v).Render(ctx, w) }
+
 func (v Percent) Render(ctx context.Context, w io.Writer) error {
 	return percentValue(v).Render(ctx, w)
 }
-func (v Money) Render(ctx context.Context, w io.Writer) error  { return moneyValue(v).Render(ctx, w) }
-func (v Time) Render(ctx context.Context, w io.Writer) error   { return timeValue(v).Render(ctx, w) }
+
+func (v Money) Render(ctx context.Context, w io.Writer) error { return moneyValue(v).Render(ctx, w) }
+
+func (v Time) Render(ctx context.Context, w io.Writer) error { return timeValue(v).Render(ctx, w) }
+
 func (v Date) Render(ctx context.Context, w io.Writer) error   { return dateValue(v).Render(ctx, w) }
 func (v Ago) Render(ctx context.Context, w io.Writer) error    { return agoValue(v).Render(ctx, w) }
 func (v Due) Render(ctx context.Context, w io.Writer) error    { return dueValue(v).Render(ctx, w) }
 func (v Choice) Render(ctx context.Context, w io.Writer) error { return choiceValue(v).Render(ctx, w) }
-func (v Tags) Render(ctx context.Context, w io.Writer) error   { return tagsValue(v).Render(ctx, w) }
+
+func (v Tags) Render(ctx context.Context, w io.Writer) error { return tagsValue(v).Render(ctx, w) }
+
 func (v Person) Render(ctx context.Context, w io.Writer) error { return personValue(v).Render(ctx, w) }
 func (v Ref) Render(ctx context.Context, w io.Writer) error    { return refValue(v).Render(ctx, w) }
 func (v Refs) Render(ctx context.Context, w io.Writer) error   { return refsValue(v).Render(ctx, w) }
-func (v Bool) Render(ctx context.Context, w io.Writer) error   { return boolValue(v).Render(ctx, w) }
-func (v File) Render(ctx context.Context, w io.Writer) error   { return fileValue(v).Render(ctx, w) }
+
+func (v Bool) Render(ctx context.Context, w io.Writer) error { return boolValue(v).Render(ctx, w) }
+
+func (v File) Render(ctx context.Context, w io.Writer) error { return fileValue(v).Render(ctx, w) }
+
 func (None) Render(ctx context.Context, w io.Writer) error     { return emptyValue().Render(ctx, w) }
 func (v Custom) Render(ctx context.Context, w io.Writer) error { return v.Body.Render(ctx, w) }
 func (v Score) Render(ctx context.Context, w io.Writer) error  { return scoreValue(v).Render(ctx, w) }
+
 func (v Machine) Render(ctx context.Context, w io.Writer) error {
 	return machineValue(v).Render(ctx, w)
 }

@@ -60,8 +60,12 @@ func (m *Maker) Load(ctx context.Context) error {
 		name string
 		make func(context.Context) error
 	}{
-		{"companies", m.makeCompanies}, {"people", m.makePeople}, {"leads", m.makeLeads}, {"deals", m.makeDeals},
-		{"activities", m.makeActivities}, {"templates", m.makeTemplates},
+		{"companies", m.makeCompanies},
+		{"people", m.makePeople},
+		{"leads", m.makeLeads},
+		{"deals", m.makeDeals},
+		{"activities", m.makeActivities},
+		{"templates", m.makeTemplates},
 	} {
 		if err := step.make(ctx); err != nil {
 			return fmt.Errorf("make demo %s: %w", step.name, err)
@@ -207,10 +211,14 @@ func (m *Maker) makeTemplates(ctx context.Context) error {
 		return nil
 	}
 	_, err := m.write(ctx, "template", []record.Patch{
-		{"name": "First reply", "channel": "email", "subject": "Your question, {{ contact.first_name | default: \"there\" }}",
-			"body": "<p>Hello {{ contact.first_name | default: \"there\" }},</p><p>thank you for writing to us. When would a short call suit you this week?</p><p>Best wishes<br>{{ sender.name }}</p>"},
-		{"name": "Proposal follow-up", "channel": "email", "subject": "Any questions about our proposal?",
-			"body": "<p>Hello {{ contact.first_name | default: \"there\" }},</p><p>did our proposal answer what you needed to know? I am glad to go through it with you.</p><p>{{ sender.name }}</p>"},
+		{
+			"name": "First reply", "channel": "email", "subject": "Your question, {{ contact.first_name | default: \"there\" }}",
+			"body": "<p>Hello {{ contact.first_name | default: \"there\" }},</p><p>thank you for writing to us. When would a short call suit you this week?</p><p>Best wishes<br>{{ sender.name }}</p>",
+		},
+		{
+			"name": "Proposal follow-up", "channel": "email", "subject": "Any questions about our proposal?",
+			"body": "<p>Hello {{ contact.first_name | default: \"there\" }},</p><p>did our proposal answer what you needed to know? I am glad to go through it with you.</p><p>{{ sender.name }}</p>",
+		},
 	})
 	return err
 }

@@ -93,8 +93,10 @@ func (m *Maker) makeActivities(ctx context.Context) error {
 	for range activities {
 		d := m.deals[m.rnd.IntN(len(m.deals))]
 		kind := m.pick([]string{"task", "task", "call", "meeting", "note"})
-		p := record.Patch{"type": kind, "subject": m.pick(subjects[kind]), "owner_id": d.owner,
-			"related": []any{map[string]any{"object": "deal", "id": d.id.String()}, map[string]any{"object": "contact", "id": d.other.String()}}}
+		p := record.Patch{
+			"type": kind, "subject": m.pick(subjects[kind]), "owner_id": d.owner,
+			"related": []any{map[string]any{"object": "deal", "id": d.id.String()}, map[string]any{"object": "contact", "id": d.other.String()}},
+		}
 		if kind == "note" || m.rnd.Float64() < 0.6 {
 			at := m.ago(200)
 			p["created_at"] = at

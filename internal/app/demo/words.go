@@ -3,14 +3,22 @@ package demo
 import "strings"
 
 var (
-	companyFirst = []string{"Atlas", "Birch", "Cobalt", "Delta", "Ember", "Fjord", "Granite", "Harbor", "Indigo", "Juniper", "Kestrel", "Lumen", "Meridian", "Northwind",
-		"Orchard", "Pioneer", "Quartz", "River", "Solstice", "Tundra", "Umbra", "Vector", "Willow", "Yarrow", "Zephyr", "Alder", "Beacon", "Cedar", "Dune", "Elm"}
-	companySecond = []string{"Freight", "Instruments", "Foods", "Logistics", "Robotics", "Textiles", "Energy", "Clinics", "Software", "Tools", "Optics", "Packaging",
-		"Ceramics", "Marine", "Bikes", "Publishing", "Analytics", "Hotels", "Furniture", "Labs", "Motors", "Paper", "Glass", "Farms"}
-	firstNames = []string{"Ada", "Ben", "Clara", "David", "Elif", "Finn", "Greta", "Hugo", "Ines", "Jonas", "Katarzyna", "Luis", "Mia", "Noah", "Olga", "Paul", "Quentin", "Rosa",
-		"Sven", "Tereza", "Umar", "Vera", "Wanda", "Xavier", "Yuki", "Zoë", "André", "Björn", "Chloé", "Dmitri", "Emma", "Farid", "Gül", "Hanna", "Ivan", "Jürgen"}
-	lastNames = []string{"Adler", "Becker", "Costa", "Dahl", "Eriksen", "Fischer", "García", "Hoffmann", "Ivanova", "Jansen", "Khan", "Lindqvist", "Moreau", "Nowak", "O'Brien",
-		"Petrov", "Quint", "Rossi", "Schmidt", "Tanaka", "Ullrich", "Varga", "Weber", "Yilmaz", "Zimmermann", "Müller", "Peña", "Østergaard", "Smith", "Smit"}
+	companyFirst = []string{
+		"Atlas", "Birch", "Cobalt", "Delta", "Ember", "Fjord", "Granite", "Harbor", "Indigo", "Juniper", "Kestrel", "Lumen", "Meridian", "Northwind",
+		"Orchard", "Pioneer", "Quartz", "River", "Solstice", "Tundra", "Umbra", "Vector", "Willow", "Yarrow", "Zephyr", "Alder", "Beacon", "Cedar", "Dune", "Elm",
+	}
+	companySecond = []string{
+		"Freight", "Instruments", "Foods", "Logistics", "Robotics", "Textiles", "Energy", "Clinics", "Software", "Tools", "Optics", "Packaging",
+		"Ceramics", "Marine", "Bikes", "Publishing", "Analytics", "Hotels", "Furniture", "Labs", "Motors", "Paper", "Glass", "Farms",
+	}
+	firstNames = []string{
+		"Ada", "Ben", "Clara", "David", "Elif", "Finn", "Greta", "Hugo", "Ines", "Jonas", "Katarzyna", "Luis", "Mia", "Noah", "Olga", "Paul", "Quentin", "Rosa",
+		"Sven", "Tereza", "Umar", "Vera", "Wanda", "Xavier", "Yuki", "Zoë", "André", "Björn", "Chloé", "Dmitri", "Emma", "Farid", "Gül", "Hanna", "Ivan", "Jürgen",
+	}
+	lastNames = []string{
+		"Adler", "Becker", "Costa", "Dahl", "Eriksen", "Fischer", "García", "Hoffmann", "Ivanova", "Jansen", "Khan", "Lindqvist", "Moreau", "Nowak", "O'Brien",
+		"Petrov", "Quint", "Rossi", "Schmidt", "Tanaka", "Ullrich", "Varga", "Weber", "Yilmaz", "Zimmermann", "Müller", "Peña", "Østergaard", "Smith", "Smit",
+	}
 	titles     = []string{"CEO", "CFO", "Head of Operations", "Purchasing Manager", "IT Manager", "Sales Director", "Assistant", "Engineer", "Marketing Manager", "Student", "Founder", "Analyst"}
 	industries = []string{"Manufacturing", "Logistics", "Retail", "Healthcare", "Software", "Hospitality", "Energy", "Education"}
 	sources    = []string{"Website", "Referral", "Trade fair", "Newsletter", "Cold call", "Webinar", "Partner"}

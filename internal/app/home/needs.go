@@ -60,8 +60,10 @@ func (v *visit) taskGroup(title string, tone ui.Tone, page *record.Page, about m
 	g := ui.NeedGroup{Title: title, Tone: tone, Count: total(page), More: recordpage.Path(v.r, "activities") + "?" + q.Encode()}
 	for _, rec := range page.Records {
 		due, _ := rec.Get("due_at").(time.Time)
-		g.Items = append(g.Items, ui.Need{Icon: activityIcon(rec.Text("type")), Name: rec.Title(), Href: v.href(rec), Reason: joined(about[rec.ID()], taskReason(rec, due, v.now)), When: ui.Due{At: due},
-			Action: &ui.Action{Label: "Done", Icon: "check", Post: v.href(rec) + "/done", Fields: []ui.Hidden{{Name: "back", Value: v.r.URL.Path}}}})
+		g.Items = append(g.Items, ui.Need{
+			Icon: activityIcon(rec.Text("type")), Name: rec.Title(), Href: v.href(rec), Reason: joined(about[rec.ID()], taskReason(rec, due, v.now)), When: ui.Due{At: due},
+			Action: &ui.Action{Label: "Done", Icon: "check", Post: v.href(rec) + "/done", Fields: []ui.Hidden{{Name: "back", Value: v.r.URL.Path}}},
+		})
 	}
 	return g
 }
@@ -158,8 +160,10 @@ func (v *visit) hotLeads() ([]ui.NeedGroup, error) {
 	g := ui.NeedGroup{Title: "Hot leads", Tone: ui.ToneWarn, Count: total(page), More: recordpage.Path(v.r, "leads") + "?" + q.Encode()}
 	for _, rec := range page.Records {
 		created, _ := rec.Get("created_at").(time.Time)
-		g.Items = append(g.Items, ui.Need{Icon: "magnet", Name: rec.Title(), Href: v.href(rec), Reason: leadReason(rec), When: ui.Time{At: created}, Score: recordpage.ScoreOf(rec),
-			Action: &ui.Action{Label: "Look", Href: v.href(rec)}})
+		g.Items = append(g.Items, ui.Need{
+			Icon: "magnet", Name: rec.Title(), Href: v.href(rec), Reason: leadReason(rec), When: ui.Time{At: created}, Score: recordpage.ScoreOf(rec),
+			Action: &ui.Action{Label: "Look", Href: v.href(rec)},
+		})
 	}
 	return []ui.NeedGroup{g}, nil
 }

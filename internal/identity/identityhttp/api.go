@@ -27,14 +27,22 @@ var keySchema = rest.Obj(map[string]rest.Schema{
 // Routes is identity's part of the route table.
 func (a *API) Routes() []rest.Route {
 	return []rest.Route{
-		{Method: "GET", Path: "/me", Name: "me", Summary: "Who the caller is and what it may do", Tag: "identity",
-			Answer: rest.Obj(map[string]rest.Schema{"kind": rest.Str, "id": rest.UUID, "name": rest.Str, "role": rest.Str, "tenant_id": rest.UUID, "grants": {"type": "object"}}, "kind", "id", "tenant_id"), Handle: a.me},
-		{Method: "GET", Path: "/api_keys", Name: "api_keys.list", Summary: "List API keys", Tag: "identity", Object: "api_key", Action: auth.Read,
-			Answer: rest.Obj(map[string]rest.Schema{"data": rest.Array(keySchema)}, "data"), Handle: a.listKeys},
-		{Method: "POST", Path: "/api_keys", Name: "api_keys.create", Summary: "Create an API key; its token is shown once", Tag: "identity", Object: "api_key", Action: auth.Create, Status: 201,
-			Body: rest.Obj(map[string]rest.Schema{"name": rest.Str, "role": rest.Str}, "name"), Answer: keySchema, Handle: a.createKey},
-		{Method: "DELETE", Path: "/api_keys/{id}", Name: "api_keys.revoke", Summary: "Revoke an API key", Tag: "identity", Object: "api_key", Action: auth.Delete, Status: 204,
-			IDs: map[string]string{"id": "api_key"}, Handle: a.revokeKey},
+		{
+			Method: "GET", Path: "/me", Name: "me", Summary: "Who the caller is and what it may do", Tag: "identity",
+			Answer: rest.Obj(map[string]rest.Schema{"kind": rest.Str, "id": rest.UUID, "name": rest.Str, "role": rest.Str, "tenant_id": rest.UUID, "grants": {"type": "object"}}, "kind", "id", "tenant_id"), Handle: a.me,
+		},
+		{
+			Method: "GET", Path: "/api_keys", Name: "api_keys.list", Summary: "List API keys", Tag: "identity", Object: "api_key", Action: auth.Read,
+			Answer: rest.Obj(map[string]rest.Schema{"data": rest.Array(keySchema)}, "data"), Handle: a.listKeys,
+		},
+		{
+			Method: "POST", Path: "/api_keys", Name: "api_keys.create", Summary: "Create an API key; its token is shown once", Tag: "identity", Object: "api_key", Action: auth.Create, Status: 201,
+			Body: rest.Obj(map[string]rest.Schema{"name": rest.Str, "role": rest.Str}, "name"), Answer: keySchema, Handle: a.createKey,
+		},
+		{
+			Method: "DELETE", Path: "/api_keys/{id}", Name: "api_keys.revoke", Summary: "Revoke an API key", Tag: "identity", Object: "api_key", Action: auth.Delete, Status: 204,
+			IDs: map[string]string{"id": "api_key"}, Handle: a.revokeKey,
+		},
 	}
 }
 

@@ -54,7 +54,8 @@ func teamTable(r *http.Request, teams []*identity.Team, people []*identity.User)
 	out := &ui.Table{Caption: "Teams", Empty: "No teams yet.", Columns: []ui.Column{{Label: "Name", Width: ui.WidthWide}, {Label: "Part of", Phone: ui.PhoneBelow}, {Label: "People", Phone: ui.PhoneSub}}}
 	for _, t := range teams {
 		out.Rows = append(out.Rows, ui.Row{ID: t.ID.String(), Cells: []ui.Value{
-			ui.TextLink{Text: t.Name, Href: recordpage.Path(r, "teams", t.ID.String())}, ui.Text(nameOf(names, t.ParentID)), ui.Text(strings.Join(members[t.ID], ", "))}})
+			ui.TextLink{Text: t.Name, Href: recordpage.Path(r, "teams", t.ID.String())}, ui.Text(nameOf(names, t.ParentID)), ui.Text(strings.Join(members[t.ID], ", ")),
+		}})
 	}
 	return out
 }

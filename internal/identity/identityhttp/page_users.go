@@ -59,7 +59,8 @@ func userTable(r *http.Request, people []*identity.User, roles []*identity.Role,
 	for _, u := range people {
 		href := recordpage.Path(r, "settings", "users", u.ID.String())
 		out.Rows = append(out.Rows, ui.Row{ID: u.ID.String(), Dim: u.State == "disabled", Cells: []ui.Value{
-			ui.TextLink{Text: u.Name, Href: href, Avatar: &ui.Avatar{Name: u.Name}}, ui.Text(u.Email), ui.Text(nameOf(roleNames, u.RoleID)), ui.Text(nameOf(teamNames, u.TeamID)), stateChoice(u.State)}})
+			ui.TextLink{Text: u.Name, Href: href, Avatar: &ui.Avatar{Name: u.Name}}, ui.Text(u.Email), ui.Text(nameOf(roleNames, u.RoleID)), ui.Text(nameOf(teamNames, u.TeamID)), stateChoice(u.State),
+		}})
 	}
 	return out
 }

@@ -58,8 +58,10 @@ func (p *FormPages) draw(w http.ResponseWriter, r *http.Request, status int, vie
 
 // form draws the fields with what was typed and what is wrong with it.
 func (p *FormPages) form(r *http.Request, view *leads.FormView, typed url.Values, e *errs.Error) ui.PublicForm {
-	out := ui.PublicForm{Title: view.Title, Intro: view.Intro, Honeypot: TrapField, Consent: view.ConsentText,
-		Form: ui.Form{Action: "/f/" + view.PublicID, Submit: "Send", Hidden: p.visit(r, typed)}}
+	out := ui.PublicForm{
+		Title: view.Title, Intro: view.Intro, Honeypot: TrapField, Consent: view.ConsentText,
+		Form: ui.Form{Action: "/f/" + view.PublicID, Submit: "Send", Hidden: p.visit(r, typed)},
+	}
 	if out.Title == "" {
 		out.Title = view.Name
 	}

@@ -119,8 +119,10 @@ func (p *Pages) showConvert(w http.ResponseWriter, r *http.Request, status int, 
 		{Name: "amount", Label: "Amount", Kind: ui.FieldMoney, Value: typed("amount", ""), Currency: a.Currency},
 		{Name: "expected_close_date", Label: "Expected close", Kind: ui.FieldDate, Value: typed("expected_close_date", "")},
 	}
-	form := ui.Form{Action: href + "/convert", Submit: "Convert " + rec.Title(), Busy: "Converting…", Cancel: href,
-		Foot: "It can be taken back as one."}
+	form := ui.Form{
+		Action: href + "/convert", Submit: "Convert " + rec.Title(), Busy: "Converting…", Cancel: href,
+		Foot: "It can be taken back as one.",
+	}
 	if e != nil {
 		form.Errors = place(fields, e)
 	}

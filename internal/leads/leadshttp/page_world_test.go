@@ -52,7 +52,9 @@ type neighbours struct{ companies, people, opportunities *record.Object }
 func (n *neighbours) FindAccountByDomain(context.Context, string) (*uuid.UUID, error) {
 	return nil, nil
 }
-func (n *neighbours) FindAccountByName(context.Context, string) (*uuid.UUID, error)  { return nil, nil }
+
+func (n *neighbours) FindAccountByName(context.Context, string) (*uuid.UUID, error) { return nil, nil }
+
 func (n *neighbours) FindContactByEmail(context.Context, string) (*uuid.UUID, error) { return nil, nil }
 
 func (n *neighbours) CreateAccount(ctx context.Context, values record.Patch) (uuid.UUID, error) {

@@ -109,7 +109,7 @@ func (c *Client) call(ctx context.Context, m Message, key string) (string, error
 		return "", &Error{Class: mail.Config, Step: mail.StepConnect, Err: err}
 	}
 	c.dress(req, key)
-	resp, err := c.http.Do(req)
+	resp, err := c.http.Do(req) //nolint:bodyclose // ReadBody closes it
 	if err != nil {
 		return "", c.broken(err, connected.Load(), written.Load())
 	}

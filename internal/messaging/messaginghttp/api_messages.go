@@ -11,6 +11,7 @@ import (
 	"crm/internal/platform/errs"
 	"crm/internal/platform/id"
 	"crm/internal/platform/rest"
+	"crm/internal/record"
 )
 
 // draft is the body of send and preview. Ids and times are read as texts, so that
@@ -70,7 +71,7 @@ func (h *HTTP) send(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	w.Header().Set("Location", "/api/v1/messages/"+m.ID.String())
-	return h.answer(w, r, http.StatusAccepted, m.ID, nil)
+	return h.answer(w, r, http.StatusAccepted, m.ID)
 }
 
 func (h *HTTP) preview(w http.ResponseWriter, r *http.Request) error {
@@ -85,21 +86,16 @@ func (h *HTTP) preview(w http.ResponseWriter, r *http.Request) error {
 	return rest.JSON(w, http.StatusOK, map[string]any{"to_address": m.ToAddress, "subject": m.Subject, "body_html": m.BodyHTML, "body_text": m.BodyText})
 }
 
-// answer writes the record the way every other record is written, with the story
-// behind its fields when there is one.
-func (h *HTTP) answer(w http.ResponseWriter, r *http.Request, status int, message uuid.UUID, more *story) error {
+// answer writes the record the way every other record is written.
+func (h *HTTP) answer(w http.ResponseWriter, r *http.Request, status int, message uuid.UUID) error {
 	rec, err := h.messaging.Messages.Object.Get(r.Context(), message)
 	if err != nil {
 		return err
 	}
-	raw := rec.AppendJSON(nil, nil, nil)
-	if more != nil {
-		tail, err := json.Marshal(more)
-		if err != nil {
-			return err
-		}
-		raw = append(append(raw[:len(raw)-1], ','), tail[1:]...)
-	}
+	return writeRecord(w, status, rec, rec.AppendJSON(nil, nil, nil))
+}
+
+func writeRecord(w http.ResponseWriter, status int, rec *record.Record, raw []byte) error {
 	w.Header().Set("ETag", rest.ETag(rec.Version()))
 	w.Header().Set("Cache-Control", "private, no-cache")
 	return rest.Raw(w, status, raw)
@@ -146,8 +142,14 @@ func (h *HTTP) story(r *http.Request, message uuid.UUID) (*story, error) {
 	return out, nil
 }
 
+// get writes the story behind the record's fields. The record is read first, so
+// that a status is never ahead of the attempts that explain it.
 func (h *HTTP) get(w http.ResponseWriter, r *http.Request) error {
 	message, err := rest.PathID(r, "id")
+	if err != nil {
+		return err
+	}
+	rec, err := h.messaging.Messages.Object.Get(r.Context(), message)
 	if err != nil {
 		return err
 	}
@@ -155,7 +157,12 @@ func (h *HTTP) get(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return h.answer(w, r, http.StatusOK, message, more)
+	tail, err := json.Marshal(more)
+	if err != nil {
+		return err
+	}
+	raw := rec.AppendJSON(nil, nil, nil)
+	return writeRecord(w, http.StatusOK, rec, append(append(raw[:len(raw)-1], ','), tail[1:]...))
 }
 
 func (h *HTTP) events(w http.ResponseWriter, r *http.Request) error {
@@ -178,7 +185,7 @@ func (h *HTTP) cancel(w http.ResponseWriter, r *http.Request) error {
 	if _, err := h.messaging.Cancel(r.Context(), message); err != nil {
 		return err
 	}
-	return h.answer(w, r, http.StatusOK, message, nil)
+	return h.answer(w, r, http.StatusOK, message)
 }
 
 func (h *HTTP) retry(w http.ResponseWriter, r *http.Request) error {
@@ -189,5 +196,5 @@ func (h *HTTP) retry(w http.ResponseWriter, r *http.Request) error {
 	if _, err := h.messaging.Retry(r.Context(), message); err != nil {
 		return err
 	}
-	return h.answer(w, r, http.StatusOK, message, nil)
+	return h.answer(w, r, http.StatusOK, message)
 }

@@ -17,7 +17,8 @@ func TestSendOverTheAPI(t *testing.T) {
 	c, err := w.people.Create(w.Admin, &person{FirstName: "Ann", Email: "ann@example.com"})
 	must(t, err)
 	status, out := w.call(t, "admin", "POST", "/messages", map[string]any{
-		"channel": "email", "contact_id": c.ID, "subject": "Hi {{ contact.first_name }}", "body": "Code {{ code }}", "variables": map[string]any{"code": 7}, "class": "transactional"})
+		"channel": "email", "contact_id": c.ID, "subject": "Hi {{ contact.first_name }}", "body": "Code {{ code }}", "variables": map[string]any{"code": 7}, "class": "transactional",
+	})
 	if status != 202 || out["status"] != "queued" || out["subject"] != "Hi Ann" || out["body_text"] != "Code 7" || out["attempts"] != 0.0 {
 		t.Fatalf("%d %v", status, out)
 	}

@@ -24,31 +24,55 @@ func New(s *messaging.Service) *HTTP { return &HTTP{messaging: s} }
 func (h *HTTP) Routes() []rest.Route {
 	message, provider := map[string]string{"id": "message"}, map[string]string{"id": "provider"}
 	return []rest.Route{
-		{Method: "POST", Path: "/messages", Name: "messages.send", Summary: "Send a message now or later", Tag: "messages",
-			Object: "message", Action: auth.Create, Status: 202, Body: draftSchema, Answer: rest.Ref("Message"), Handle: h.send},
-		{Method: "POST", Path: "/messages/preview", Name: "messages.preview", Summary: "Fill in a message without sending it", Tag: "messages",
-			Object: "message", Action: auth.Create, Body: draftSchema, Answer: previewSchema, Handle: h.preview},
-		{Method: "GET", Path: "/messages/{id}", Name: "messages.get", Summary: "Read one of the messages with its attempts and events", Tag: "messages",
-			Object: "message", Action: auth.Read, IDs: message, Answer: messageSchema, Handle: h.get},
-		{Method: "GET", Path: "/messages/{id}/events", Name: "messages.events", Summary: "What was tried and what happened to a message", Tag: "messages",
-			Object: "message", Action: auth.Read, IDs: message, Answer: storySchema, Handle: h.events},
-		{Method: "POST", Path: "/messages/{id}/cancel", Name: "messages.cancel", Summary: "Stop a message that has not been sent", Tag: "messages",
-			Object: "message", Action: auth.Update, IDs: message, Answer: rest.Ref("Message"), Handle: h.cancel},
-		{Method: "POST", Path: "/messages/{id}/retry", Name: "messages.retry", Summary: "Send a message again that failed or is in doubt", Tag: "messages",
-			Object: "message", Action: auth.Update, IDs: message, Answer: rest.Ref("Message"), Handle: h.retry},
+		{
+			Method: "POST", Path: "/messages", Name: "messages.send", Summary: "Send a message now or later", Tag: "messages",
+			Object: "message", Action: auth.Create, Status: 202, Body: draftSchema, Answer: rest.Ref("Message"), Handle: h.send,
+		},
+		{
+			Method: "POST", Path: "/messages/preview", Name: "messages.preview", Summary: "Fill in a message without sending it", Tag: "messages",
+			Object: "message", Action: auth.Create, Body: draftSchema, Answer: previewSchema, Handle: h.preview,
+		},
+		{
+			Method: "GET", Path: "/messages/{id}", Name: "messages.get", Summary: "Read one of the messages with its attempts and events", Tag: "messages",
+			Object: "message", Action: auth.Read, IDs: message, Answer: messageSchema, Handle: h.get,
+		},
+		{
+			Method: "GET", Path: "/messages/{id}/events", Name: "messages.events", Summary: "What was tried and what happened to a message", Tag: "messages",
+			Object: "message", Action: auth.Read, IDs: message, Answer: storySchema, Handle: h.events,
+		},
+		{
+			Method: "POST", Path: "/messages/{id}/cancel", Name: "messages.cancel", Summary: "Stop a message that has not been sent", Tag: "messages",
+			Object: "message", Action: auth.Update, IDs: message, Answer: rest.Ref("Message"), Handle: h.cancel,
+		},
+		{
+			Method: "POST", Path: "/messages/{id}/retry", Name: "messages.retry", Summary: "Send a message again that failed or is in doubt", Tag: "messages",
+			Object: "message", Action: auth.Update, IDs: message, Answer: rest.Ref("Message"), Handle: h.retry,
+		},
 
-		{Method: "GET", Path: "/providers", Name: "providers.list", Summary: "List the providers in the order they are tried", Tag: "providers",
-			Object: "provider", Action: auth.Read, Answer: rest.Obj(map[string]rest.Schema{"data": rest.Array(providerSchema), "next_cursor": rest.Nullable(rest.Str)}, "data", "next_cursor"), Handle: h.providers},
-		{Method: "POST", Path: "/providers", Name: "providers.create", Summary: "Add a provider; secrets are never given back", Tag: "providers",
-			Object: "provider", Action: auth.Create, Status: 201, Body: providerInputSchema, Answer: providerSchema, Handle: h.createProvider},
-		{Method: "GET", Path: "/providers/{id}", Name: "providers.get", Summary: "Read a provider without its secrets", Tag: "providers",
-			Object: "provider", Action: auth.Read, IDs: provider, Answer: providerSchema, Handle: h.provider},
-		{Method: "PATCH", Path: "/providers/{id}", Name: "providers.update", Summary: "Change a provider; settings are merged key by key", Tag: "providers",
-			Object: "provider", Action: auth.Update, IDs: provider, Body: providerInputSchema, Answer: providerSchema, Handle: h.updateProvider},
-		{Method: "DELETE", Path: "/providers/{id}", Name: "providers.delete", Summary: "Remove a provider and forget its secrets", Tag: "providers",
-			Object: "provider", Action: auth.Delete, IDs: provider, Status: 204, Handle: h.deleteProvider},
-		{Method: "POST", Path: "/providers/{id}/test", Name: "providers.test", Summary: "Connect and sign in without sending a message; names the step that fails", Tag: "providers",
-			Object: "provider", Action: auth.Update, IDs: provider, Answer: checkSchema, Handle: h.testProvider},
+		{
+			Method: "GET", Path: "/providers", Name: "providers.list", Summary: "List the providers in the order they are tried", Tag: "providers",
+			Object: "provider", Action: auth.Read, Answer: rest.Obj(map[string]rest.Schema{"data": rest.Array(providerSchema), "next_cursor": rest.Nullable(rest.Str)}, "data", "next_cursor"), Handle: h.providers,
+		},
+		{
+			Method: "POST", Path: "/providers", Name: "providers.create", Summary: "Add a provider; secrets are never given back", Tag: "providers",
+			Object: "provider", Action: auth.Create, Status: 201, Body: providerInputSchema, Answer: providerSchema, Handle: h.createProvider,
+		},
+		{
+			Method: "GET", Path: "/providers/{id}", Name: "providers.get", Summary: "Read a provider without its secrets", Tag: "providers",
+			Object: "provider", Action: auth.Read, IDs: provider, Answer: providerSchema, Handle: h.provider,
+		},
+		{
+			Method: "PATCH", Path: "/providers/{id}", Name: "providers.update", Summary: "Change a provider; settings are merged key by key", Tag: "providers",
+			Object: "provider", Action: auth.Update, IDs: provider, Body: providerInputSchema, Answer: providerSchema, Handle: h.updateProvider,
+		},
+		{
+			Method: "DELETE", Path: "/providers/{id}", Name: "providers.delete", Summary: "Remove a provider and forget its secrets", Tag: "providers",
+			Object: "provider", Action: auth.Delete, IDs: provider, Status: 204, Handle: h.deleteProvider,
+		},
+		{
+			Method: "POST", Path: "/providers/{id}/test", Name: "providers.test", Summary: "Connect and sign in without sending a message; names the step that fails", Tag: "providers",
+			Object: "provider", Action: auth.Update, IDs: provider, Answer: checkSchema, Handle: h.testProvider,
+		},
 	}
 }
 

@@ -49,7 +49,8 @@ func (p *Pages) composer(r *http.Request) (*ui.Composer, error) {
 		{Name: "subject", Label: "Subject", Max: 500, Wide: true},
 		{Name: "body_text", Label: "Text", Kind: ui.FieldLong, Rows: 10, Wide: true, Help: "May hold places such as {{ contact.first_name }}."},
 		{Name: "class", Label: "Kind", Kind: ui.FieldSelect, Value: messaging.Transactional, Options: []ui.Option{
-			{Value: messaging.Transactional, Label: "Personal or necessary"}, {Value: messaging.Marketing, Label: "Marketing: with a way to unsubscribe"}}},
+			{Value: messaging.Transactional, Label: "Personal or necessary"}, {Value: messaging.Marketing, Label: "Marketing: with a way to unsubscribe"},
+		}},
 		{Name: "send_at", Label: "Send at", Kind: ui.FieldDateTime, Help: "Empty means now."},
 	}
 	to, hidden, err := p.recipientOf(r)

@@ -42,8 +42,10 @@ func (p *Pages) message(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	body := ui.MessagePage{Title: "Messages", BackHref: recordpage.Path(r, "messages"), Detail: p.detail(r, m, story, to), Messages: p.queue(r, others, id),
-		Footer: ui.ListFooter{Count: "The newest; the list has all."}}
+	body := ui.MessagePage{
+		Title: "Messages", BackHref: recordpage.Path(r, "messages"), Detail: p.detail(r, m, story, to), Messages: p.queue(r, others, id),
+		Footer: ui.ListFooter{Count: "The newest; the list has all."},
+	}
 	if may(r, auth.Create) {
 		body.Primary = &ui.Action{Label: "New message", Weight: ui.Primary, Icon: "plus", Href: recordpage.Path(r, "messages", "new"), Key: "c"}
 	}

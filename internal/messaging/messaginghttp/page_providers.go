@@ -58,11 +58,13 @@ func maySet(r *http.Request, action auth.Action) bool {
 
 func providerTable(r *http.Request, list []*messaging.Provider) *ui.Table {
 	out := &ui.Table{Caption: "Providers", Empty: "No provider yet. Messages wait until there is one.", Columns: []ui.Column{
-		{Label: "Name", Width: ui.WidthWide}, {Label: "Channel"}, {Label: "Type", Phone: ui.PhoneSub}, {Label: "Priority", Right: true}, {Label: "State", Phone: ui.PhoneAside}, {Label: "Problem", Phone: ui.PhoneBelow}}}
+		{Label: "Name", Width: ui.WidthWide}, {Label: "Channel"}, {Label: "Type", Phone: ui.PhoneSub}, {Label: "Priority", Right: true}, {Label: "State", Phone: ui.PhoneAside}, {Label: "Problem", Phone: ui.PhoneBelow},
+	}}
 	for _, v := range list {
 		path := recordpage.Path(r, "settings", "providers", v.ID.String())
 		row := ui.Row{ID: v.ID.String(), Href: path, Dim: v.State == messaging.Disabled, Cells: []ui.Value{
-			ui.Text(v.Name), ui.Text(channelWords[v.Channel]), ui.Text(typeWords[v.Type]), ui.Number{Value: float64(v.Priority)}, providerState(v), ui.Text(v.LastError)}}
+			ui.Text(v.Name), ui.Text(channelWords[v.Channel]), ui.Text(typeWords[v.Type]), ui.Number{Value: float64(v.Priority)}, providerState(v), ui.Text(v.LastError),
+		}}
 		if maySet(r, auth.Update) {
 			row.Actions = []ui.Action{{Label: "Test", Post: path + "/test", Busy: "Testing…"}}
 		}
@@ -224,8 +226,10 @@ func (p *Pages) showProvider(w http.ResponseWriter, r *http.Request, status int,
 	}
 	body.Sections = append(body.Sections, section)
 	if maySet(r, auth.Delete) {
-		body.Sections = append(body.Sections, ui.Section{ID: "delete", Title: "Remove", Text: "Its password is forgotten. Messages take the next provider, or wait.", Danger: true,
-			Actions: []ui.Action{{Label: "Remove provider", Weight: ui.Danger, Post: path + "/delete", Ask: "Remove “" + v.Name + "”?"}}})
+		body.Sections = append(body.Sections, ui.Section{
+			ID: "delete", Title: "Remove", Text: "Its password is forgotten. Messages take the next provider, or wait.", Danger: true,
+			Actions: []ui.Action{{Label: "Remove provider", Weight: ui.Danger, Post: path + "/delete", Ask: "Remove “" + v.Name + "”?"}},
+		})
 	}
 	return p.settingsPage(w, r, status, body)
 }

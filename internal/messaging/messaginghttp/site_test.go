@@ -58,8 +58,10 @@ func newSite(t *testing.T, sink ...smtptest.Options) *site {
 	must(t, err)
 	guard, err := egress.New([]string{"127.0.0.0/8"})
 	must(t, err)
-	w.s, err = messaging.New(messaging.Deps{Kernel: w.K, Box: box, Egress: guard, Now: time.Now, Log: slog.New(slog.DiscardHandler), BaseURL: "https://crm.test", Alone: true,
-		Limits: messaging.Timeouts{Connect: 5 * time.Second, Step: 5 * time.Second, Answer: 300 * time.Millisecond}})
+	w.s, err = messaging.New(messaging.Deps{
+		Kernel: w.K, Box: box, Egress: guard, Now: time.Now, Log: slog.New(slog.DiscardHandler), BaseURL: "https://crm.test", Alone: true,
+		Limits: messaging.Timeouts{Connect: 5 * time.Second, Step: 5 * time.Second, Answer: 300 * time.Millisecond},
+	})
 	must(t, err)
 	w.work(t)
 	w.serve(t)
@@ -178,8 +180,10 @@ func (w *site) form(t *testing.T, actor, path string, form url.Values) (*http.Re
 func (w *site) provider(t *testing.T) string {
 	t.Helper()
 	host, port := w.sink.HostPort()
-	status, out := w.call(t, "admin", "POST", "/providers", map[string]any{"name": "Desk", "type": "smtp", "channel": "email",
-		"settings": map[string]any{"host": host, "port": port, "tls": "none", "from": "desk@crm.test"}})
+	status, out := w.call(t, "admin", "POST", "/providers", map[string]any{
+		"name": "Desk", "type": "smtp", "channel": "email",
+		"settings": map[string]any{"host": host, "port": port, "tls": "none", "from": "desk@crm.test"},
+	})
 	if status != 201 {
 		t.Fatalf("add a provider: %d %v", status, out)
 	}

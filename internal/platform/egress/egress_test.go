@@ -147,8 +147,10 @@ func TestOrdinaryPublicAddressesPassTheGuard(t *testing.T) {
 	e := newEgress(t, nil)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel() // the guard is judged, nothing is sent
-	for _, host := range []string{"1.1.1.1", "8.8.8.8", "172.15.255.255", "172.32.0.1", "100.63.255.255", "100.128.0.1",
-		"192.0.1.1", "198.17.255.255", "198.20.0.1", "223.255.255.255", "2606:4700:4700::1111", "2a00:1450::1"} {
+	for _, host := range []string{
+		"1.1.1.1", "8.8.8.8", "172.15.255.255", "172.32.0.1", "100.63.255.255", "100.128.0.1",
+		"192.0.1.1", "198.17.255.255", "198.20.0.1", "223.255.255.255", "2606:4700:4700::1111", "2a00:1450::1",
+	} {
 		_, err := e.DialContext(ctx, "tcp", net.JoinHostPort(host, "443"))
 		var refused *egress.Refused
 		if errors.As(err, &refused) {
@@ -264,8 +266,10 @@ func TestAllowEntries(t *testing.T) {
 
 func TestBadAllowEntriesAreRefused(t *testing.T) {
 	t.Parallel()
-	for _, entry := range []string{"0.0.0.0/0", "::/0", "*", "*.internal", "http://sink", "10.0.0.0/33", "host:", "host:0",
-		"host:99999", "127.1", "2130706433", "0x7f.1:25", "bad host", "a..b", "sink/24"} {
+	for _, entry := range []string{
+		"0.0.0.0/0", "::/0", "*", "*.internal", "http://sink", "10.0.0.0/33", "host:", "host:0",
+		"host:99999", "127.1", "2130706433", "0x7f.1:25", "bad host", "a..b", "sink/24",
+	} {
 		if _, err := egress.New([]string{entry}); err == nil || !strings.Contains(err.Error(), "CRM_EGRESS_ALLOW") {
 			t.Errorf("entry %q: got %v, want an error naming the setting", entry, err)
 		}
@@ -397,8 +401,10 @@ func FuzzDialRefusesOrErrs(f *testing.F) {
 	for _, host := range spellings {
 		f.Add(host)
 	}
-	e, err := egress.New([]string{"sink.internal"}, egress.WithResolver(&net.Resolver{PreferGo: true,
-		Dial: func(context.Context, string, string) (net.Conn, error) { return nil, errors.New("no names here") }}))
+	e, err := egress.New([]string{"sink.internal"}, egress.WithResolver(&net.Resolver{
+		PreferGo: true,
+		Dial:     func(context.Context, string, string) (net.Conn, error) { return nil, errors.New("no names here") },
+	}))
 	if err != nil {
 		f.Fatal(err)
 	}

@@ -87,8 +87,10 @@ func TestReadReply(t *testing.T) {
 	if r, err = read("550 " + strings.Repeat("é", 2000) + "\r\n"); err != nil || len(r.text) > maxReplyText {
 		t.Errorf("long text: %d bytes, %v", len(r.text), err)
 	}
-	for _, bad := range []string{"", "25", "abc hello\r\n", "250_x\r\n", "999 x\r\n", "100 x\r\n", "250-a\r\n550 b\r\n", "250 no end",
-		strings.Repeat("x", 10000), strings.Repeat("250-x\r\n", 1000)} {
+	for _, bad := range []string{
+		"", "25", "abc hello\r\n", "250_x\r\n", "999 x\r\n", "100 x\r\n", "250-a\r\n550 b\r\n", "250 no end",
+		strings.Repeat("x", 10000), strings.Repeat("250-x\r\n", 1000),
+	} {
 		if r, err := read(bad); err == nil {
 			t.Errorf("%.20q: got %+v", bad, r)
 		}

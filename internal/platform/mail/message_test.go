@@ -204,8 +204,10 @@ func FuzzMessage(f *testing.F) {
 	f.Add("Subject", "Name", "a@b.test", "X-A", "v", "text", "<p>")
 	f.Add("a\r\nb", "n\x00", "é@ü", "Bcc", "\r\n", ".\r\n.\r\n", "\x80")
 	f.Fuzz(func(t *testing.T, subject, name, to, header, value, text, html string) {
-		m := &mail.Message{From: mail.Address{Name: name, Email: "f@crm.test"}, To: []mail.Address{{Name: name, Email: to}},
-			Subject: subject, Text: text, HTML: html, Headers: map[string]string{header: value}, MessageID: "i@crm.test", Date: time.Unix(1, 0)}
+		m := &mail.Message{
+			From: mail.Address{Name: name, Email: "f@crm.test"}, To: []mail.Address{{Name: name, Email: to}},
+			Subject: subject, Text: text, HTML: html, Headers: map[string]string{header: value}, MessageID: "i@crm.test", Date: time.Unix(1, 0),
+		}
 		raw, err := m.Bytes()
 		if err != nil {
 			return

@@ -64,6 +64,9 @@ func (s *Site) Handle(h Handler) http.HandlerFunc {
 
 // Fail answers with the error. It must be called before anything was written.
 func (s *Site) Fail(w http.ResponseWriter, r *http.Request, err error) {
+	if r.Context().Err() != nil {
+		return // the reader has gone; there is nobody to tell
+	}
 	if WantsJSON(r) {
 		rest.Problem(w, r, err)
 		return

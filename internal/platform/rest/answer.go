@@ -85,6 +85,9 @@ type problem struct {
 func Problem(w http.ResponseWriter, r *http.Request, err error) {
 	status := StatusOf(err)
 	e := errs.As(err)
+	if r.Context().Err() != nil {
+		return // the caller has gone; there is nobody to tell
+	}
 	if e == nil || status == 500 {
 		slog.ErrorContext(r.Context(), "request failed", "error", err, "path", r.URL.Path, "request_id", RequestID(r))
 		e = errs.New(errs.Internal, "internal", "Something went wrong on our side. Give your admin the request id.")
@@ -129,8 +132,10 @@ func methodNotAllowed(w http.ResponseWriter, r *http.Request, routes []Route) {
 	}
 	slices.Sort(allow)
 	w.Header().Set("Allow", strings.Join(allow, ", "))
-	p := problem{Type: "about:blank", Title: http.StatusText(405), Status: 405, Code: "method_not_allowed", Errors: []errs.FieldError{},
-		Detail: "This address understands " + strings.Join(allow, ", ") + ".", RequestID: RequestID(r)}
+	p := problem{
+		Type: "about:blank", Title: http.StatusText(405), Status: 405, Code: "method_not_allowed", Errors: []errs.FieldError{},
+		Detail: "This address understands " + strings.Join(allow, ", ") + ".", RequestID: RequestID(r),
+	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(http.StatusMethodNotAllowed)
 	b, _ := json.Marshal(p)

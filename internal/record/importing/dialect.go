@@ -39,9 +39,15 @@ var bomUTF8 = []byte{0xef, 0xbb, 0xbf}
 var magics = []struct{ magic, what string }{
 	{"PK\x03\x04", "a spreadsheet or ZIP file; save it as CSV first"},
 	{"\xd0\xcf\x11\xe0", "an old Excel file; save it as CSV first"},
-	{"%PDF", "a PDF"}, {"\x89PNG", "a picture"}, {"\xff\xd8\xff", "a picture"}, {"GIF8", "a picture"},
-	{"\x1f\x8b", "a compressed file; unpack it first"}, {"\x7fELF", "a program"}, {"MZ\x90", "a program"},
-	{"SQLite format 3", "a database"}, {"{\\rtf", "a text document; save it as CSV first"},
+	{"%PDF", "a PDF"},
+	{"\x89PNG", "a picture"},
+	{"\xff\xd8\xff", "a picture"},
+	{"GIF8", "a picture"},
+	{"\x1f\x8b", "a compressed file; unpack it first"},
+	{"\x7fELF", "a program"},
+	{"MZ\x90", "a program"},
+	{"SQLite format 3", "a database"},
+	{"{\\rtf", "a text document; save it as CSV first"},
 }
 
 func notCSV(format string, args ...any) error { return errs.Field("file", "not_csv", format, args...) }

@@ -24,20 +24,30 @@ var changeSchema = rest.Obj(map[string]rest.Schema{
 
 func (a *API) journalRoutes() []rest.Route {
 	return []rest.Route{
-		{Method: "GET", Path: "/changes", Name: "changes.list", Summary: "The change feed, oldest first, deletes included", Tag: "journal", Object: "journal", Action: auth.Read,
+		{
+			Method: "GET", Path: "/changes", Name: "changes.list", Summary: "The change feed, oldest first, deletes included", Tag: "journal", Object: "journal", Action: auth.Read,
 			Params: []rest.Param{{Name: "after", Description: "Sequence number to start after.", Schema: rest.Int}, {Name: "object", Description: "Only this object.", Schema: rest.Str}, {Name: "limit", Description: "1 to 200.", Schema: rest.Int}},
-			Answer: rest.Obj(map[string]rest.Schema{"data": rest.Array(rest.Ref("Change")), "next_after": rest.Int}, "data", "next_after"), Handle: a.changes},
-		{Method: "POST", Path: "/undo", Name: "journal.undo", Summary: "Reverse one change or a whole batch", Tag: "journal", Object: "",
+			Answer: rest.Obj(map[string]rest.Schema{"data": rest.Array(rest.Ref("Change")), "next_after": rest.Int}, "data", "next_after"), Handle: a.changes,
+		},
+		{
+			Method: "POST", Path: "/undo", Name: "journal.undo", Summary: "Reverse one change or a whole batch", Tag: "journal", Object: "",
 			Body:   rest.Obj(map[string]rest.Schema{"seq": rest.Int, "batch_id": rest.UUID}),
-			Answer: rest.Obj(map[string]rest.Schema{"reversed": rest.Int, "conflicts": rest.Array(rest.Schema{"type": "object"})}, "reversed", "conflicts"), Handle: a.undo},
-		{Method: "GET", Path: "/search", Name: "search", Summary: "Search all objects, best first", Tag: "search", Object: "",
+			Answer: rest.Obj(map[string]rest.Schema{"reversed": rest.Int, "conflicts": rest.Array(rest.Schema{"type": "object"})}, "reversed", "conflicts"), Handle: a.undo,
+		},
+		{
+			Method: "GET", Path: "/search", Name: "search", Summary: "Search all objects, best first", Tag: "search", Object: "",
 			Params: []rest.Param{{Name: "q", Description: "Words.", Schema: rest.Str}, {Name: "limit", Description: "1 to 50.", Schema: rest.Int}},
-			Answer: rest.Obj(map[string]rest.Schema{"data": rest.Array(rest.Obj(map[string]rest.Schema{"object": rest.Str, "id": rest.UUID, "title": rest.Str, "record": {"type": "object"}}, "object", "id", "title"))}, "data"), Handle: a.search},
-		{Method: "GET", Path: "/custom_fields", Name: "custom_fields.list", Summary: "The custom fields of every object", Tag: "custom_fields", Object: "",
-			Answer: rest.Obj(map[string]rest.Schema{"data": rest.Array(rest.Schema{"type": "object"})}, "data"), Handle: a.listCustom},
-		{Method: "POST", Path: "/custom_fields", Name: "custom_fields.create", Summary: "Add a custom field to an object", Tag: "custom_fields", Object: "custom_field", Action: auth.Create, Status: 201,
+			Answer: rest.Obj(map[string]rest.Schema{"data": rest.Array(rest.Obj(map[string]rest.Schema{"object": rest.Str, "id": rest.UUID, "title": rest.Str, "record": {"type": "object"}}, "object", "id", "title"))}, "data"), Handle: a.search,
+		},
+		{
+			Method: "GET", Path: "/custom_fields", Name: "custom_fields.list", Summary: "The custom fields of every object", Tag: "custom_fields", Object: "",
+			Answer: rest.Obj(map[string]rest.Schema{"data": rest.Array(rest.Schema{"type": "object"})}, "data"), Handle: a.listCustom,
+		},
+		{
+			Method: "POST", Path: "/custom_fields", Name: "custom_fields.create", Summary: "Add a custom field to an object", Tag: "custom_fields", Object: "custom_field", Action: auth.Create, Status: 201,
 			Body:   rest.Obj(map[string]rest.Schema{"object": rest.Str, "name": rest.Str, "label": rest.Str, "type": rest.Str, "options": rest.Array(rest.Str)}, "object", "name", "type"),
-			Answer: rest.Schema{"type": "object"}, Handle: a.createCustom},
+			Answer: rest.Schema{"type": "object"}, Handle: a.createCustom,
+		},
 	}
 }
 

@@ -40,6 +40,11 @@ func (l *listing) bulkActions(out *ui.ListPage) {
 		return
 	}
 	out.BulkURL = l.self + "/bulk"
+	for i := range out.Bulk {
+		// Each button names the address too: in a form with buttons called "action",
+		// form.action is not the form's address for a script.
+		out.Bulk[i].Post = out.BulkURL
+	}
 	out.BulkKeep = []ui.Hidden{{Name: "query", Value: clone(l.query, "cursor", "from").Encode()}}
 }
 

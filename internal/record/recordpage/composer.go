@@ -28,8 +28,10 @@ func (s *sheet) composer() []ui.ComposerForm {
 		for i := range fields {
 			fields[i].Key, fields[i].Wide = kind, true
 		}
-		return ui.Form{Action: s.href + "/activities", Submit: submit, Busy: busy, Hidden: []ui.Hidden{{Name: "type", Value: kind}},
-			Groups: []ui.FieldGroup{{Fields: fields}}, Draft: kind + ":" + s.rec.ID().String()}
+		return ui.Form{
+			Action: s.href + "/activities", Submit: submit, Busy: busy, Hidden: []ui.Hidden{{Name: "type", Value: kind}},
+			Groups: []ui.FieldGroup{{Fields: fields}}, Draft: kind + ":" + s.rec.ID().String(),
+		}
 	}
 	now := s.p.now().In(zoneOf(s.actor))
 	return []ui.ComposerForm{

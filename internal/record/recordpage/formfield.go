@@ -187,8 +187,11 @@ func editable(d *record.Definition) []*record.Field {
 
 // addressParts are the fields of an address in a form: "{field}.street".
 var addressParts = []struct{ key, label, autocomplete string }{
-	{"street", "Street", "street-address"}, {"city", "City", "address-level2"}, {"region", "Region", "address-level1"},
-	{"postal_code", "Postal code", "postal-code"}, {"country", "Country", "country-name"},
+	{"street", "Street", "street-address"},
+	{"city", "City", "address-level2"},
+	{"region", "Region", "address-level1"},
+	{"postal_code", "Postal code", "postal-code"},
+	{"country", "Country", "country-name"},
 }
 
 func addressFields(f *record.Field, v any) []ui.Field {

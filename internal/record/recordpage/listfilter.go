@@ -162,7 +162,7 @@ func (l *listing) builder() (*ui.FilterBuilder, error) {
 	b := &ui.FilterBuilder{Action: l.self, Keep: keep(l.query, "cursor", "from")}
 	choices := map[string][]ui.Option{}
 	for _, f := range append(slices.Clone(l.def.Fields), l.def.CustomFields()...) {
-		if !shownField(f) || f.Name == "external_id" {
+		if !shownField(f) || slices.Contains(rarelyFiltered, f.Name) || f.Type.Name() == "long_text" {
 			continue
 		}
 		if small(l.p, f) {
@@ -180,6 +180,9 @@ func (l *listing) builder() (*ui.FilterBuilder, error) {
 	}
 	return b, nil
 }
+
+// rarelyFiltered are fields the builder leaves out; an address may still name them.
+var rarelyFiltered = []string{"external_id", "created_by", "updated_by", "score_grade", "score_probability", "score_model_id", "scored_at", "form_id", "stage_entered_at", "weighted_amount"}
 
 // small reports whether a field points to an object with few records: people and
 // settings.

@@ -8,7 +8,6 @@ import (
 
 	"crm/internal/platform/auth"
 	"crm/internal/record"
-	"crm/web/ui"
 )
 
 // names holds the titles of records that others point to, loaded with one query
@@ -85,9 +84,6 @@ func (n *names) href(object string, id uuid.UUID) string {
 func hrefOf(base string, rec *record.Record) string {
 	return base + "/" + rec.Def.Plural + "/" + rec.ID().String()
 }
-
-// person is a user by id.
-func (n *names) person(id uuid.UUID) ui.Person { return ui.Person{Name: n.title("user", id)} }
 
 // relationFields are the fields that point to records, users and teams.
 func relationFields(d *record.Definition) []*record.Field {

@@ -64,8 +64,10 @@ type Extension func(r *http.Request, rec *record.Record, p *ui.RecordPage) error
 
 // New makes the pages.
 func New(d Deps) *Pages {
-	p := &Pages{Shell: d.Shell, k: d.Kernel, now: d.Now, planned: d.Planned, importPath: d.ImportPath,
-		views: map[string][]View{}, panels: map[string][]Panel{}, extends: map[string][]Extension{}}
+	p := &Pages{
+		Shell: d.Shell, k: d.Kernel, now: d.Now, planned: d.Planned, importPath: d.ImportPath,
+		views: map[string][]View{}, panels: map[string][]Panel{}, extends: map[string][]Extension{},
+	}
 	if p.importPath == nil {
 		p.importPath = func(string) string { return "" }
 	}

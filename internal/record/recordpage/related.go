@@ -38,8 +38,10 @@ func (s *sheet) related() ([]ui.RelatedList, error) {
 
 func (s *sheet) relatedList(o *record.Object, f *record.Field) (ui.RelatedList, error) {
 	id := s.rec.ID()
-	found, err := o.List(s.r.Context(), record.Query{Limit: relatedShown, Count: true,
-		Filter: record.Filter{Cond: &record.Cond{Field: f, Op: record.Eq, Values: []any{id}}}})
+	found, err := o.List(s.r.Context(), record.Query{
+		Limit: relatedShown, Count: true,
+		Filter: record.Filter{Cond: &record.Cond{Field: f, Op: record.Eq, Values: []any{id}}},
+	})
 	if err != nil {
 		return ui.RelatedList{}, err
 	}

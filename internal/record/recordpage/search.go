@@ -33,7 +33,8 @@ func (p *Pages) search(w http.ResponseWriter, r *http.Request) error {
 	for _, h := range hits {
 		href := hrefOf(Path(r), h.Record)
 		body.Rows = append(body.Rows, ui.Row{ID: h.Record.ID().String(), Href: href, Cells: []ui.Value{
-			ui.TextLink{Text: h.Record.Title(), Href: href, Avatar: &ui.Avatar{Name: h.Record.Title()}}, ui.Text(h.Record.Def.Label), ui.Text(hint(h.Record))}})
+			ui.TextLink{Text: h.Record.Title(), Href: href, Avatar: &ui.Avatar{Name: h.Record.Title()}}, ui.Text(h.Record.Def.Label), ui.Text(hint(h.Record)),
+		}})
 	}
 	body.Empty = &ui.EmptyState{Kind: ui.EmptyFiltered, Title: "Nothing matches “" + q + "”.", Text: "Try a part of a name, an e-mail address or a company."}
 	if strings.TrimSpace(q) == "" {

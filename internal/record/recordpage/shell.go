@@ -63,8 +63,10 @@ const workspaceTTL = 5 * time.Second
 
 // NewShell makes the frame and takes over the drawing of failures.
 func NewShell(d ShellDeps) *Shell {
-	s := &Shell{Site: d.Site, k: d.Kernel, now: d.Now, named: d.Workspace, counts: d.Counts, product: d.Product,
-		sections: map[string]Section{}, known: map[uuid.UUID]knownWorkspace{}}
+	s := &Shell{
+		Site: d.Site, k: d.Kernel, now: d.Now, named: d.Workspace, counts: d.Counts, product: d.Product,
+		sections: map[string]Section{}, known: map[uuid.UUID]knownWorkspace{},
+	}
 	if s.product == "" {
 		s.product = "CRM"
 	}

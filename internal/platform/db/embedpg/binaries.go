@@ -43,9 +43,11 @@ func findBinaries(ctx context.Context, binDir string, dataMajor int) (binaries, 
 	case dataMajor != 0:
 		return best, wrongMajor(dataMajor, found)
 	case best.major < minMajor:
-		return best, &Problem{Kind: ErrVersion,
+		return best, &Problem{
+			Kind: ErrVersion,
 			What: fmt.Sprintf("PostgreSQL %d is too old, %d or newer is needed", best.major, minMajor),
-			Next: "install a newer one, on a current Debian or Ubuntu with: " + InstallHint}
+			Next: "install a newer one, on a current Debian or Ubuntu with: " + InstallHint,
+		}
 	}
 	return best, nil
 }
@@ -102,13 +104,17 @@ func parseMajor(version string) int {
 
 func noBinaries(binDir string) error {
 	if binDir != "" {
-		return &Problem{Kind: ErrNoBinaries,
+		return &Problem{
+			Kind: ErrNoBinaries,
 			What: "there is no working PostgreSQL server (postgres and initdb) in " + binDir,
-			Next: "correct that directory, or install postgresql with: " + InstallHint}
+			Next: "correct that directory, or install postgresql with: " + InstallHint,
+		}
 	}
-	return &Problem{Kind: ErrNoBinaries,
+	return &Problem{
+		Kind: ErrNoBinaries,
 		What: "no PostgreSQL server was found on this machine",
-		Next: "install postgresql with: " + InstallHint + " (or set CRM_DATABASE_URL to a server you run yourself)"}
+		Next: "install postgresql with: " + InstallHint + " (or set CRM_DATABASE_URL to a server you run yourself)",
+	}
 }
 
 func wrongMajor(dataMajor int, found []binaries) error {
@@ -116,8 +122,10 @@ func wrongMajor(dataMajor int, found []binaries) error {
 	for i, b := range found {
 		have[i] = strconv.Itoa(b.major)
 	}
-	return &Problem{Kind: ErrVersion,
+	return &Problem{
+		Kind: ErrVersion,
 		What: fmt.Sprintf("the database files were written by PostgreSQL %d, but this machine has PostgreSQL %s",
 			dataMajor, strings.Join(have, ", ")),
-		Next: fmt.Sprintf("install postgresql-%d beside it, make a backup with it (crm backup), and restore that into a new data directory", dataMajor)}
+		Next: fmt.Sprintf("install postgresql-%d beside it, make a backup with it (crm backup), and restore that into a new data directory", dataMajor),
+	}
 }

@@ -88,9 +88,11 @@ func wrapSQL(doing string, err error) error {
 	case "53100": // disk_full
 		return &Problem{Kind: ErrDiskFull, Cause: err, What: "the database's disk is full", Next: "free some space and start again"}
 	case "58P01", "0A000": // undefined_file, feature_not_supported: the control file of an extension is missing
-		return &Problem{Kind: ErrNoBinaries, Cause: err,
+		return &Problem{
+			Kind: ErrNoBinaries, Cause: err,
 			What: "this PostgreSQL lacks an extension the program needs",
-			Next: "install the package postgresql-contrib of the same version"}
+			Next: "install the package postgresql-contrib of the same version",
+		}
 	}
 	return fmt.Errorf("%s: %w", doing, err)
 }

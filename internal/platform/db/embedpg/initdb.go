@@ -37,9 +37,11 @@ func checkReach(ctx context.Context, bin binaries, l layout, me, srv account) er
 	case err == nil:
 		return nil
 	case errors.Is(err, syscall.EPERM):
-		return &Problem{Kind: ErrNoUser, Cause: err,
+		return &Problem{
+			Kind: ErrNoUser, Cause: err,
 			What: "PostgreSQL does not run as root, and this root may not become user " + srv.name,
-			Next: "start the program as an ordinary user"}
+			Next: "start the program as an ordinary user",
+		}
 	case errors.Is(err, fs.ErrPermission):
 		return unreachable(bin, l, srv, err)
 	}
@@ -49,14 +51,18 @@ func checkReach(ctx context.Context, bin binaries, l layout, me, srv account) er
 func unreachable(bin binaries, l layout, srv account, err error) error {
 	for _, dir := range []string{l.home, bin.dir} {
 		if at := blockedBy(dir, srv); at != "" {
-			return &Problem{Kind: ErrUnreachable, Cause: err,
+			return &Problem{
+				Kind: ErrUnreachable, Cause: err,
 				What: fmt.Sprintf("as root the database runs as user %s, who may not pass through %s", srv.name, at),
-				Next: "set CRM_DATA_DIR to a directory outside it, for example /var/lib/crm"}
+				Next: "set CRM_DATA_DIR to a directory outside it, for example /var/lib/crm",
+			}
 		}
 	}
-	return &Problem{Kind: ErrUnreachable, Cause: err,
+	return &Problem{
+		Kind: ErrUnreachable, Cause: err,
 		What: fmt.Sprintf("as root the database runs as user %s, who may not enter %s", srv.name, l.home),
-		Next: "set CRM_DATA_DIR to a directory open to that user, for example /var/lib/crm"}
+		Next: "set CRM_DATA_DIR to a directory open to that user, for example /var/lib/crm",
+	}
 }
 
 // ensureCluster creates the cluster if there is none. It is made aside and renamed when whole, so a half-made one is
@@ -97,14 +103,18 @@ func refuseStrangeData(l layout) error {
 	if len(entries) == 0 {
 		return os.Remove(l.data)
 	}
-	return &Problem{Kind: ErrServer,
+	return &Problem{
+		Kind: ErrServer,
 		What: l.data + " has files in it but is not a database (PG_VERSION is missing)",
-		Next: "restore it from a backup, or move it away to begin with an empty one"}
+		Next: "restore it from a backup, or move it away to begin with an empty one",
+	}
 }
 
 func initdb(ctx context.Context, bin binaries, dir string, me, srv account, unsafe bool) error {
-	args := []string{"-D", dir, "-U", superuser, "--encoding=UTF8", "--locale=C.UTF-8", "--data-checksums",
-		"--auth-local=peer", "--auth-host=reject", "--no-instructions"}
+	args := []string{
+		"-D", dir, "-U", superuser, "--encoding=UTF8", "--locale=C.UTF-8", "--data-checksums",
+		"--auth-local=peer", "--auth-host=reject", "--no-instructions",
+	}
 	if unsafe {
 		args = append(args, "--no-sync")
 	}

@@ -183,9 +183,11 @@ func checkRoom(dir string) error {
 		return fmt.Errorf("measure free space of %s: %w", dir, err)
 	}
 	if free := st.Bavail * uint64(st.Bsize); free < roomForInit {
-		return &Problem{Kind: ErrDiskFull,
+		return &Problem{
+			Kind: ErrDiskFull,
 			What: fmt.Sprintf("a new database needs %d MB, and the disk that holds %s has %d MB left", roomForInit>>20, dir, free>>20),
-			Next: "free some space there, or set CRM_DATA_DIR to another disk"}
+			Next: "free some space there, or set CRM_DATA_DIR to another disk",
+		}
 	}
 	return nil
 }
@@ -195,9 +197,11 @@ func refusedDir(dir string, me account, err error) error {
 	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
 		return diskFull(dir, err)
 	case errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.EROFS):
-		return &Problem{Kind: ErrOwner, Cause: err,
+		return &Problem{
+			Kind: ErrOwner, Cause: err,
 			What: me.name + " may not create " + dir,
-			Next: "create it for that user, or set CRM_DATA_DIR to a directory of your own"}
+			Next: "create it for that user, or set CRM_DATA_DIR to a directory of your own",
+		}
 	}
 	return fmt.Errorf("create %s: %w", dir, err)
 }

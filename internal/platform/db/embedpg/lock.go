@@ -80,9 +80,11 @@ func inUse(l layout, cause error) error {
 	if b, err := os.ReadFile(l.lock()); err == nil && len(b) > 0 {
 		holder = "process " + strings.TrimSpace(string(b))
 	}
-	return &Problem{Kind: ErrInUse, Cause: cause,
+	return &Problem{
+		Kind: ErrInUse, Cause: cause,
 		What: holder + " already runs the database of " + l.root,
-		Next: "stop that process first, or give this one another CRM_DATA_DIR"}
+		Next: "stop that process first, or give this one another CRM_DATA_DIR",
+	}
 }
 
 func lockRefused(l layout, me account, err error) error {
@@ -97,9 +99,11 @@ func lockRefused(l layout, me account, err error) error {
 			return foreign(p, owner, me)
 		}
 	}
-	return &Problem{Kind: ErrOwner, Cause: err,
+	return &Problem{
+		Kind: ErrOwner, Cause: err,
 		What: l.root + " is not writable for " + me.name,
-		Next: "make it writable, or set CRM_DATA_DIR to another directory"}
+		Next: "make it writable, or set CRM_DATA_DIR to another directory",
+	}
 }
 
 // pause waits, or returns early with the context's error.

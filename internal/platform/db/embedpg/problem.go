@@ -57,27 +57,37 @@ func fromOutput(program, dir, output string, cause error) *Problem {
 	case strings.Contains(output, "No space left on device"), strings.Contains(output, "Disk quota exceeded"):
 		return diskFull(dir, cause)
 	case strings.Contains(output, "database files are incompatible"):
-		return &Problem{Kind: ErrVersion, Cause: cause,
+		return &Problem{
+			Kind: ErrVersion, Cause: cause,
 			What: program + " cannot read the database files in " + dir + ": " + lastError(output),
-			Next: "install the PostgreSQL version that wrote them"}
+			Next: "install the PostgreSQL version that wrote them",
+		}
 	case strings.Contains(output, "could not create any Unix-domain sockets"), strings.Contains(output, "could not create lock file"):
-		return &Problem{Kind: ErrSocket, Cause: cause,
+		return &Problem{
+			Kind: ErrSocket, Cause: cause,
 			What: "the database cannot open its socket: " + lastError(output),
-			Next: "free that path, or set CRM_DATA_DIR to another directory"}
+			Next: "free that path, or set CRM_DATA_DIR to another directory",
+		}
 	case strings.Contains(output, "Permission denied"), strings.Contains(output, "has wrong ownership"), strings.Contains(output, "has invalid permissions"):
-		return &Problem{Kind: ErrOwner, Cause: cause,
+		return &Problem{
+			Kind: ErrOwner, Cause: cause,
 			What: program + " may not use " + dir + ": " + lastError(output),
-			Next: "give the directory back to the user the database runs as, or set CRM_DATA_DIR to another directory"}
+			Next: "give the directory back to the user the database runs as, or set CRM_DATA_DIR to another directory",
+		}
 	}
-	return &Problem{Kind: ErrServer, Cause: cause,
+	return &Problem{
+		Kind: ErrServer, Cause: cause,
 		What: program + " failed: " + lastError(output),
-		Next: "read its messages above; the data in " + dir + " was not changed"}
+		Next: "read its messages above; the data in " + dir + " was not changed",
+	}
 }
 
 func diskFull(dir string, cause error) *Problem {
-	return &Problem{Kind: ErrDiskFull, Cause: cause,
+	return &Problem{
+		Kind: ErrDiskFull, Cause: cause,
 		What: "the disk that holds " + dir + " is full",
-		Next: "free some space there and start again; committed data is safe"}
+		Next: "free some space there and start again; committed data is safe",
+	}
 }
 
 // lastError picks the line of a server's output that names the trouble: the first PANIC or FATAL, else the last line.

@@ -25,9 +25,11 @@ func currentAccount() (account, error) { return accountOf(os.Geteuid()) }
 func accountOf(uid int) (account, error) {
 	u, err := user.LookupId(strconv.Itoa(uid))
 	if err != nil {
-		return account{}, &Problem{Kind: ErrNoUser, Cause: err,
+		return account{}, &Problem{
+			Kind: ErrNoUser, Cause: err,
 			What: fmt.Sprintf("user id %d has no name in /etc/passwd, and PostgreSQL needs one", uid),
-			Next: "run as a named user, or set CRM_DATABASE_URL to a server you run yourself"}
+			Next: "run as a named user, or set CRM_DATABASE_URL to a server you run yourself",
+		}
 	}
 	return parseAccount(u)
 }
@@ -71,9 +73,11 @@ func serverAccount(me, keeper account, dataDir string) (account, error) {
 			return parseAccount(u)
 		}
 	}
-	return account{}, &Problem{Kind: ErrNoUser,
+	return account{}, &Problem{
+		Kind: ErrNoUser,
 		What: "PostgreSQL does not run as root, and there is neither a user postgres nor nobody",
-		Next: "start the program as an ordinary user"}
+		Next: "start the program as an ordinary user",
+	}
 }
 
 // keeperOf is whom our own files in the data directory belong to. Root may work in somebody else's directory, a command now
@@ -117,9 +121,11 @@ func foreign(path string, owner int, me account) error {
 	if u, err := user.LookupId(name); err == nil {
 		name = u.Username
 	}
-	return &Problem{Kind: ErrOwner,
+	return &Problem{
+		Kind: ErrOwner,
 		What: fmt.Sprintf("%s belongs to user %s, and this program runs as %s", path, name, me.name),
-		Next: fmt.Sprintf("run it as %s or as root, or set CRM_DATA_DIR to a directory of your own", name)}
+		Next: fmt.Sprintf("run it as %s or as root, or set CRM_DATA_DIR to a directory of your own", name),
+	}
 }
 
 // blockedBy finds the first ancestor of dir that the account may not pass through, "" if the mode bits allow all. It

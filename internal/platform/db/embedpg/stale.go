@@ -90,9 +90,11 @@ func endOrphans(ctx context.Context, l layout) error {
 		}
 	}
 	if pids := serversOn(l.data); len(pids) > 0 {
-		return &Problem{Kind: ErrServer,
+		return &Problem{
+			Kind: ErrServer,
 			What: fmt.Sprintf("a left-over database process (%d) on %s does not end", pids[0], l.data),
-			Next: "its disk may hang; check it, or restart the machine"}
+			Next: "its disk may hang; check it, or restart the machine",
+		}
 	}
 	return nil
 }

@@ -92,8 +92,10 @@ func checkHistory(steps []Step) Check {
 func checkServer(ctx context.Context, conn *pgx.Conn) (Check, error) {
 	var num int
 	err := conn.QueryRow(ctx, "select current_setting('server_version_num')::int").Scan(&num)
-	return Check{Name: "server version", OK: num >= minServer,
-		Detail: fmt.Sprintf("PostgreSQL %d", num/10000), Next: "upgrade the server to PostgreSQL 15 or newer"}, err
+	return Check{
+		Name: "server version", OK: num >= minServer,
+		Detail: fmt.Sprintf("PostgreSQL %d", num/10000), Next: "upgrade the server to PostgreSQL 15 or newer",
+	}, err
 }
 
 // checkOwner: migrations must run as crm_owner itself, because policies and default privileges name it.
@@ -102,14 +104,18 @@ func checkOwner(ctx context.Context, conn *pgx.Conn) (Check, error) {
 	var super, create bool
 	err := conn.QueryRow(ctx, `select current_user, rolsuper or rolbypassrls, has_database_privilege(current_database(), 'create')
 		from pg_roles where rolname = current_user`).Scan(&user, &super, &create)
-	return Check{Name: "owner role", OK: user == "crm_owner" && !super && create,
+	return Check{
+		Name: "owner role", OK: user == "crm_owner" && !super && create,
 		Detail: fmt.Sprintf("connected as %s, superuser or bypassing row security: %t, may create schemas: %t", user, super, create),
-		Next:   "connect as crm_owner, an ordinary role that owns the database"}, err
+		Next:   "connect as crm_owner, an ordinary role that owns the database",
+	}, err
 }
 
 func checkApp(ctx context.Context, conn *pgx.Conn) (Check, error) {
-	c := Check{Name: "application role",
-		Next: "create role crm_app login nosuperuser nobypassrls nocreatedb nocreaterole, and grant it no other role"}
+	c := Check{
+		Name: "application role",
+		Next: "create role crm_app login nosuperuser nobypassrls nocreatedb nocreaterole, and grant it no other role",
+	}
 	var login, power bool
 	var member []string
 	err := conn.QueryRow(ctx, `select rolcanlogin, rolsuper or rolbypassrls or rolcreatedb or rolcreaterole,
@@ -125,8 +131,10 @@ func checkApp(ctx context.Context, conn *pgx.Conn) (Check, error) {
 }
 
 func checkSearch(ctx context.Context, conn *pgx.Conn) (Check, error) {
-	c := Check{Name: "search role", Detail: "crm_search does not log in, bypasses row security, and is granted to crm_owner",
-		Next: "create role crm_search nologin bypassrls; grant crm_search to crm_owner; grant usage, create on schema public to crm_search"}
+	c := Check{
+		Name: "search role", Detail: "crm_search does not log in, bypasses row security, and is granted to crm_owner",
+		Next: "create role crm_search nologin bypassrls; grant crm_search to crm_owner; grant usage, create on schema public to crm_search",
+	}
 	err := conn.QueryRow(ctx, `select not rolcanlogin and rolbypassrls and pg_has_role('crm_owner', oid, 'member')
 		and has_schema_privilege(oid, 'public', 'create') from pg_roles where rolname = 'crm_search'`).Scan(&c.OK)
 	if errors.Is(err, pgx.ErrNoRows) {
@@ -193,6 +201,8 @@ func checkSpace(ctx context.Context, conn *pgx.Conn, dataDir string) (Check, err
 		return Check{}, fmt.Errorf("measure free space of %s: %w", dataDir, err)
 	}
 	free, need := int64(st.Bavail)*st.Bsize, largest+minFree
-	return Check{Name: "free space", OK: free >= need,
-		Detail: fmt.Sprintf("%d MB free, %d MB wanted", free>>20, need>>20), Next: "free some space on the disk of " + dataDir}, nil
+	return Check{
+		Name: "free space", OK: free >= need,
+		Detail: fmt.Sprintf("%d MB free, %d MB wanted", free>>20, need>>20), Next: "free some space on the disk of " + dataDir,
+	}, nil
 }
