@@ -9,6 +9,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"crm/internal/messaging/internal/messagingdb"
+	"crm/internal/record"
 )
 
 // Attempt is one try to hand a message to a provider. Result is sending, sent, a
@@ -38,6 +39,21 @@ type Event struct {
 type Story struct {
 	Attempts []Attempt
 	Events   []Event
+}
+
+// AsOf runs an act and reads the message in the same transaction, so that the answer
+// shows what the act made and not what a quick worker has made of it since.
+func (s *Service) AsOf(ctx context.Context, act func(ctx context.Context) (*Message, error)) (*record.Record, error) {
+	var rec *record.Record
+	err := s.k.DB.Tx(ctx, func(ctx context.Context, _ pgx.Tx) error {
+		m, err := act(ctx)
+		if err != nil {
+			return err
+		}
+		rec, err = s.Messages.Object.Get(ctx, m.ID)
+		return err
+	})
+	return rec, err
 }
 
 // storyLength is more than the life of any message has.

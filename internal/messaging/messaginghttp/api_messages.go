@@ -1,6 +1,7 @@
 package messaginghttp
 
 import (
+	"context"
 	"encoding/json"
 	"net/http"
 	"time"
@@ -66,12 +67,12 @@ func (h *HTTP) send(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	m, err := h.messaging.Send(r.Context(), d)
+	rec, err := h.messaging.AsOf(r.Context(), func(ctx context.Context) (*messaging.Message, error) { return h.messaging.Send(ctx, d) })
 	if err != nil {
 		return err
 	}
-	w.Header().Set("Location", "/api/v1/messages/"+m.ID.String())
-	return h.answer(w, r, http.StatusAccepted, m.ID)
+	w.Header().Set("Location", "/api/v1/messages/"+rec.ID().String())
+	return writeRecord(w, http.StatusAccepted, rec, rec.AppendJSON(nil, nil, nil))
 }
 
 func (h *HTTP) preview(w http.ResponseWriter, r *http.Request) error {
@@ -86,15 +87,7 @@ func (h *HTTP) preview(w http.ResponseWriter, r *http.Request) error {
 	return rest.JSON(w, http.StatusOK, map[string]any{"to_address": m.ToAddress, "subject": m.Subject, "body_html": m.BodyHTML, "body_text": m.BodyText})
 }
 
-// answer writes the record the way every other record is written.
-func (h *HTTP) answer(w http.ResponseWriter, r *http.Request, status int, message uuid.UUID) error {
-	rec, err := h.messaging.Messages.Object.Get(r.Context(), message)
-	if err != nil {
-		return err
-	}
-	return writeRecord(w, status, rec, rec.AppendJSON(nil, nil, nil))
-}
-
+// writeRecord answers the way every other record is answered.
 func writeRecord(w http.ResponseWriter, status int, rec *record.Record, raw []byte) error {
 	w.Header().Set("ETag", rest.ETag(rec.Version()))
 	w.Header().Set("Cache-Control", "private, no-cache")
@@ -178,23 +171,22 @@ func (h *HTTP) events(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (h *HTTP) cancel(w http.ResponseWriter, r *http.Request) error {
-	message, err := rest.PathID(r, "id")
-	if err != nil {
-		return err
-	}
-	if _, err := h.messaging.Cancel(r.Context(), message); err != nil {
-		return err
-	}
-	return h.answer(w, r, http.StatusOK, message)
+	return h.act(w, r, h.messaging.Cancel)
 }
 
 func (h *HTTP) retry(w http.ResponseWriter, r *http.Request) error {
+	return h.act(w, r, h.messaging.Retry)
+}
+
+// act runs an act on the message of the path.
+func (h *HTTP) act(w http.ResponseWriter, r *http.Request, act messageAct) error {
 	message, err := rest.PathID(r, "id")
 	if err != nil {
 		return err
 	}
-	if _, err := h.messaging.Retry(r.Context(), message); err != nil {
+	rec, err := h.messaging.AsOf(r.Context(), func(ctx context.Context) (*messaging.Message, error) { return act(ctx, message) })
+	if err != nil {
 		return err
 	}
-	return h.answer(w, r, http.StatusOK, message)
+	return writeRecord(w, http.StatusOK, rec, rec.AppendJSON(nil, nil, nil))
 }
