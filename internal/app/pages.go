@@ -26,7 +26,7 @@ import (
 // mountPages puts the web app under r.
 func (a *App) mountPages(r chi.Router) {
 	site := page.New(page.Deps{Secure: a.Cfg.Secure(), FlashKey: a.flashKey})
-	shell := recordpage.NewShell(recordpage.ShellDeps{Site: site, Kernel: a.Kernel, Now: a.now, Workspace: a.workspace})
+	shell := recordpage.NewShell(recordpage.ShellDeps{Site: site, Kernel: a.Kernel, Now: a.now, Workspace: a.workspace, Counts: home.Counts(a.Kernel, a.now)})
 	pages := recordpage.New(recordpage.Deps{Shell: shell, Kernel: a.Kernel, Now: a.now, Planned: a.planned})
 	people := identityhttp.NewPages(identityhttp.PageDeps{Shell: shell, Service: a.Identity, Now: a.now, Address: a.address})
 	board := dealshttp.NewPages(pages, a.Deals, a.now)
@@ -86,8 +86,12 @@ func (a *App) watchLive() {
 // deals expected by its end.
 func (a *App) month(ctx context.Context, from, to time.Time) (won, weighted ui.Money, err error) {
 	f, err := a.Deals.Forecast(ctx, deals.ForecastInput{Period: deals.Month, Since: &from, Until: &to})
-	if err != nil || len(f.Rows) == 0 {
+	if err != nil {
 		return won, weighted, err
+	}
+	if len(f.Rows) == 0 {
+		none := ui.Money{Currency: f.Currency}
+		return none, none, nil
 	}
 	row := f.Rows[0]
 	return ui.Money{Minor: row.Closed.Minor, Currency: row.Closed.Currency}, ui.Money{Minor: row.Weighted.Minor, Currency: row.Weighted.Currency}, nil
