@@ -25,7 +25,7 @@ var contexts = []string{
 }
 
 // foundations are the other folders of internal/.
-var foundations = []string{"app", "record", "platform"}
+var foundations = []string{"app", "record", "platform", "testdata"}
 
 const maxMechanisms = 24
 

@@ -8,6 +8,7 @@ import (
 
 	"crm/e2e"
 	"crm/internal/platform/mail/smtptest"
+	"crm/internal/testdata"
 )
 
 // again kills the process without warning and starts it anew.
@@ -22,8 +23,8 @@ func (w *way) again(t *testing.T) {
 func TestKilledWhileImporting(t *testing.T) {
 	t.Parallel()
 	w := start(t)
-	file := e2e.Data(t, "bank/bank-additional-full.csv")
-	total := len(e2e.Rows(t, file, ';'))
+	file := testdata.Path(t, "bank/bank-additional-full.csv")
+	total := len(testdata.Rows(t, file, ';'))
 	id := w.api.Upload(t, file, map[string]string{"object": "leads", "create_fields": "true"})
 	inFlight := func() int {
 		a, err := w.api.Do("GET", "/imports/"+id, nil)
@@ -179,7 +180,7 @@ func TestKilledWhileWriting(t *testing.T) {
 func TestKilledWhileTraining(t *testing.T) {
 	t.Parallel()
 	w := start(t)
-	id := w.api.Upload(t, e2e.Data(t, "bank/bank-additional-full.csv"), map[string]string{
+	id := w.api.Upload(t, testdata.Path(t, "bank/bank-additional-full.csv"), map[string]string{
 		"object": "leads", "create_fields": "true",
 		"mapping": `{"y":{"field":"status","values":{"yes":"converted","no":"disqualified"}},"duration":null}`,
 	})

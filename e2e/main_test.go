@@ -18,7 +18,7 @@ func TestMain(m *testing.M) {
 		os.Exit(1)
 	}
 	bin = filepath.Join(dir, "crm")
-	out, err := exec.Command("go", "build", "-o", bin, "../cmd/crm").CombinedOutput() //nolint:noctx // go test has a time-out
+	out, err := exec.Command("go", "build", "-o", bin, "../cmd/crm").CombinedOutput()
 	if err != nil {
 		fmt.Fprintf(os.Stderr, "build the program: %v\n%s", err, out)
 		os.Exit(1)

@@ -147,7 +147,9 @@ func (s *Server) Stop(t testing.TB) {
 	case <-done:
 	case <-time.After(40 * time.Second):
 		t.Error("the server did not end within 40 s of SIGTERM")
-		_ = s.cmd.Process.Kill()
+		if err := s.cmd.Process.Kill(); err != nil {
+			t.Error(err)
+		}
 		<-done
 	}
 	s.cmd = nil

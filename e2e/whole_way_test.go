@@ -13,6 +13,7 @@ import (
 
 	"crm/e2e"
 	"crm/internal/platform/mail/smtptest"
+	"crm/internal/testdata"
 )
 
 // way is one installation on its way from imported files to a delivered message.
@@ -82,7 +83,7 @@ func importFiles(t *testing.T, w *way) {
 		for k, v := range extra {
 			fields[k] = v
 		}
-		a := w.api.ImportDone(t, w.api.Upload(t, e2e.Data(t, file), fields))
+		a := w.api.ImportDone(t, w.api.Upload(t, testdata.Path(t, file), fields))
 		if a.Text("state") != "done" || a.Num("failed") > 0 {
 			t.Fatalf("import %s: %s", file, a)
 		}
@@ -92,12 +93,12 @@ func importFiles(t *testing.T, w *way) {
 	run("crm-sales/products.csv", "products", nil)
 	run("crm-sales/sales_teams.csv", "users", nil)
 	run("crm-sales/sales_pipeline.csv", "deals", nil)
-	pipeline := e2e.Rows(t, e2e.Data(t, "crm-sales/sales_pipeline.csv"), ',')
+	pipeline := testdata.Rows(t, testdata.Path(t, "crm-sales/sales_pipeline.csv"), ',')
 	if got := w.api.Count(t, "/deals"); got != len(pipeline) {
 		t.Errorf("%d deals of %d rows", got, len(pipeline))
 	}
 	recountDeals(t, w, pipeline)
-	agents := e2e.Rows(t, e2e.Data(t, "crm-sales/sales_teams.csv"), ',')
+	agents := testdata.Rows(t, testdata.Path(t, "crm-sales/sales_teams.csv"), ',')
 	for _, a := range agents {
 		if w.api.Count(t, "/users?name="+strings.ReplaceAll(a["sales_agent"], " ", "%20")) != 1 {
 			t.Errorf("no user %s", a["sales_agent"])
@@ -130,8 +131,8 @@ func recountDeals(t *testing.T, w *way, rows []map[string]string) {
 // importBank brings the bank file in through the command line.
 func importBank(t *testing.T, w *way) {
 	t.Helper()
-	file := e2e.Data(t, "bank/bank-additional-full.csv")
-	rows := e2e.Rows(t, file, ';')
+	file := testdata.Path(t, "bank/bank-additional-full.csv")
+	rows := testdata.Rows(t, file, ';')
 	out := w.CLI(t, "import", file, "--tenant", "alpha", "--object", "leads", "--create-fields",
 		"--mapping", `{"y":{"field":"status","values":{"yes":"converted","no":"disqualified"}}}`)
 	if got := w.api.Count(t, "/leads"); got != len(rows) {

@@ -116,16 +116,18 @@ create function search_records(q text, objects text[], depth int)
 as $$
 declare
   tenant uuid := app_tenant();
+  words text[];
 begin
   if tenant is null or length(q) = 0 then
     return;
   end if;
+  select array_agg('%' || replace(replace(replace(w, '\', '\\'), '%', '\%'), '_', '\_') || '%') into words from unnest(string_to_array(q, ' ')) w;
   -- Every word must occur; the planner intersects the trigram index.
   return query
     select d.object, d.record_id, (similarity(d.title, q) + case when lower(d.title) like q || '%' then 1 else 0 end)::real as r
     from search_documents d
     where d.tenant_id = tenant and d.object = any(objects)
-      and d.body like all (select '%' || replace(replace(replace(w, '\', '\\'), '%', '\%'), '_', '\_') || '%' from unnest(string_to_array(q, ' ')) w)
+      and d.body like words[1] and d.body like coalesce(words[2], '%') and d.body like all (words)
     order by r desc, d.record_id desc limit depth;
   if not found and length(q) >= 3 then
     return query

@@ -18,8 +18,11 @@ var (
 // are inherited from the CSS of the referencing <svg class="i">.
 func (b *Bundle) addSprite(folder string) error {
 	paths, err := filepath.Glob(filepath.Join(folder, "*.svg"))
-	if err != nil || len(paths) == 0 {
-		return fmt.Errorf("find icons in %s: %d found, %v", folder, len(paths), err)
+	if err != nil {
+		return fmt.Errorf("find icons in %s: %w", folder, err)
+	}
+	if len(paths) == 0 {
+		return fmt.Errorf("there are no icons in %s", folder)
 	}
 	var out bytes.Buffer
 	out.WriteString(`<svg xmlns="http://www.w3.org/2000/svg"><!-- Lucide, ISC licence, /assets/licences.txt -->`)

@@ -51,7 +51,7 @@ func (k *Kernel) customFields(ctx context.Context, object string) ([]*Field, err
 	if err != nil {
 		return nil, err
 	}
-	if _, inTx := db.InTx(ctx); !inTx { // an open transaction may see fields that never commit
+	if ctx.Value(addingKey{}) == nil { // fields being added may never commit
 		k.custom.mu.Lock()
 		if k.custom.m == nil {
 			k.custom.m = map[uuid.UUID]customEntry{}
@@ -93,6 +93,8 @@ func (k *Kernel) forgetCustom(tenant uuid.UUID) {
 	k.custom.mu.Unlock()
 }
 
+type addingKey struct{}
+
 // CustomField is a field a tenant adds to an object.
 type CustomField struct {
 	Object  string
@@ -118,7 +120,7 @@ func (k *Kernel) AddCustomFields(ctx context.Context, fields []CustomField) erro
 			return err
 		}
 	}
-	err = k.DB.Tx(ctx, func(ctx context.Context, tx pgx.Tx) error {
+	err = k.DB.Tx(context.WithValue(ctx, addingKey{}, true), func(ctx context.Context, tx pgx.Tx) error {
 		for _, f := range fields {
 			if err := k.addCustomField(ctx, tx, f); err != nil {
 				return err

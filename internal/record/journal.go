@@ -176,13 +176,6 @@ func queueJournal(b *pgx.Batch, rows []journalRow, got func(i int, seq int64)) {
 	})
 }
 
-func deref[T any](p *T) any {
-	if p == nil {
-		return nil
-	}
-	return *p
-}
-
 // MaxDepth is how long a chain of reactions may grow before it is taken for a
 // loop and refused.
 const MaxDepth = 8

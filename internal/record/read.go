@@ -161,7 +161,7 @@ func (o *Object) listQueries(ctx context.Context, a *auth.Actor, scope auth.Scop
 		}
 		where += " and " + b.afterCursor(keys, values, last, "t")
 	}
-	list := db.Query{Args: b.args, SQL: fmt.Sprintf("select %s from %s t where %s order by %s limit %d",
+	list := db.Query{Args: b.args, Varied: true, SQL: fmt.Sprintf("select %s from %s t where %s order by %s limit %d",
 		o.Def.selectList(), o.Def.Table, where, orderBy(keys, "t"), q.Limit+1)}
 	if q.Count {
 		return []db.Query{list, count}, nil
@@ -231,7 +231,7 @@ func (o *Object) IDs(ctx context.Context, q Query, limit int) ([]uuid.UUID, erro
 	}
 	var out []uuid.UUID
 	sql := fmt.Sprintf("select t.id from %s t where %s order by t.id limit %d", o.Def.Table, where, limit)
-	err = o.k.DB.Read(ctx, db.Query{SQL: sql, Args: b.args}, func(rows pgx.Rows) error {
+	err = o.k.DB.Read(ctx, db.Query{SQL: sql, Args: b.args, Varied: true}, func(rows pgx.Rows) error {
 		var err error
 		out, err = pgx.CollectRows(rows, pgx.RowTo[uuid.UUID])
 		return err

@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"math"
 	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -14,6 +13,7 @@ import (
 	"crm/internal/platform/onnx"
 	"crm/internal/record"
 	"crm/internal/scoring"
+	"crm/internal/testdata"
 )
 
 // bankNumbers are the numeric columns of the bank campaign file; all others are categories.
@@ -22,9 +22,9 @@ var bankNumbers = []string{"age", "duration", "campaign", "pdays", "previous", "
 // bank reads every step-th row of the public campaign data as leads with custom fields, in time order.
 func bank(t testing.TB, step int) (fields []record.CustomField, list []*lead) {
 	t.Helper()
-	file, err := os.Open(filepath.Join(dataDir(t), "bank", "bank-additional-full.csv"))
+	file, err := os.Open(testdata.Path(t, "bank/bank-additional-full.csv"))
 	if err != nil {
-		t.Fatalf("the bank data is needed, set CRM_TEST_DATA to the folder it lies in: %v", err)
+		t.Fatal(err)
 	}
 	defer file.Close()
 	lines := bufio.NewScanner(file)
@@ -73,26 +73,6 @@ func bankLead(t testing.TB, fields []record.CustomField, cells []string, at time
 		l.Custom[f.Name] = v
 	}
 	return l
-}
-
-func dataDir(t testing.TB) string {
-	t.Helper()
-	if dir := os.Getenv("CRM_TEST_DATA"); dir != "" {
-		return dir
-	}
-	dir, err := os.Getwd()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for {
-		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
-			return filepath.Join(dir, "..", "shared", "data")
-		}
-		if dir == filepath.Dir(dir) {
-			t.Fatal("no module root above the test")
-		}
-		dir = filepath.Dir(dir)
-	}
 }
 
 // TestBank is the whole way on real data: import, train through the queue, go live without the leak, score with

@@ -104,7 +104,7 @@ func (m *Maker) makeActivities(ctx context.Context) error {
 				p["due_at"], p["done_at"] = at, at.Add(time.Hour)
 			}
 		} else {
-			p["due_at"] = m.Now.Truncate(time.Hour).Add(time.Duration(m.rnd.IntN(24*12)-60) * time.Hour)
+			p["due_at"] = m.Now.Truncate(time.Hour).Add(time.Duration(m.rnd.IntN(24*12)-14) * time.Hour)
 		}
 		patches = append(patches, p)
 	}

@@ -211,9 +211,10 @@ func stagePath(d *deals.Deal, stages []*deals.Stage, out *ui.RecordPage, edits b
 			passed = false
 		}
 		step := ui.StageStep{ID: st.ID.String(), Label: st.Name, Done: passed || (d.Status == deals.Won && !current), Current: current}
-		if st.Kind == deals.Won {
+		switch st.Kind {
+		case deals.Won:
 			step.Tone = ui.ToneGood
-		} else if st.Kind == deals.Lost {
+		case deals.Lost:
 			step.Tone = ui.ToneBad
 		}
 		path.Steps = append(path.Steps, step)

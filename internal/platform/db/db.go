@@ -15,6 +15,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -30,6 +31,10 @@ type DB struct {
 	pool *pgxpool.Pool
 }
 
+// defaultConns is more than cores: a connection mostly waits for the other end. An
+// embedded cluster allows about a hundred.
+const defaultConns = 24
+
 // Open connects as the application role. The role must not own tables or bypass
 // row level security; Open refuses such a role, because then tenants would leak.
 func Open(ctx context.Context, url string, maxConns int) (*DB, error) {
@@ -37,14 +42,13 @@ func Open(ctx context.Context, url string, maxConns int) (*DB, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read database url: %w", err)
 	}
-	if maxConns > 0 {
-		cfg.MaxConns = int32(maxConns)
+	if maxConns == 0 {
+		maxConns = defaultConns
 	}
+	cfg.MaxConns = int32(maxConns) //nolint:gosec // small numbers of our own
 	cfg.MaxConnIdleTime = 5 * time.Minute
 	cfg.ConnConfig.RuntimeParams["timezone"] = "UTC"
 	cfg.ConnConfig.RuntimeParams["application_name"] = "crm"
-	// List filters differ per request; a generic plan picks the wrong index.
-	cfg.ConnConfig.RuntimeParams["plan_cache_mode"] = "force_custom_plan"
 	pool, err := pgxpool.NewWithConfig(ctx, cfg)
 	if err != nil {
 		return nil, fmt.Errorf("open database pool: %w", err)
@@ -87,6 +91,11 @@ type txState struct {
 }
 
 const setTenant = `select set_config('app.tenant_id', $1, true)`
+
+// setTenantAndPlan also has the planner look at the very values: the filters of
+// lists differ from request to request, and a generic plan walks the wrong index.
+// Point reads keep their generic plan, which costs half.
+const setTenantAndPlan = `select set_config('app.tenant_id', $1, true), set_config('plan_cache_mode', 'force_custom_plan', true)`
 
 // Tx runs fn in a transaction of the actor's tenant and joins one that is
 // already open in ctx. It retries once on deadlock and serialisation failure,
@@ -155,6 +164,8 @@ func InTx(ctx context.Context) (pgx.Tx, bool) {
 type Query struct {
 	SQL  string
 	Args []any
+	// Varied marks a query whose best plan depends on its values, such as a list.
+	Varied bool
 }
 
 // Read runs one query for the actor's tenant in a single round trip and hands
@@ -172,7 +183,11 @@ func (d *DB) ReadMany(ctx context.Context, queries []Query, fn func(i int, rows 
 	b := &pgx.Batch{}
 	st, joined := ctx.Value(txKey{}).(*txState)
 	if !joined {
-		b.Queue(setTenant, a.TenantID.String())
+		set := setTenant
+		if slices.ContainsFunc(queries, func(q Query) bool { return q.Varied }) {
+			set = setTenantAndPlan
+		}
+		b.Queue(set, a.TenantID.String())
 	}
 	for _, q := range queries {
 		b.Queue(q.SQL, q.Args...)

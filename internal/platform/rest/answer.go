@@ -133,7 +133,7 @@ func methodNotAllowed(w http.ResponseWriter, r *http.Request, routes []Route) {
 	slices.Sort(allow)
 	w.Header().Set("Allow", strings.Join(allow, ", "))
 	p := problem{
-		Type: "about:blank", Title: http.StatusText(405), Status: 405, Code: "method_not_allowed", Errors: []errs.FieldError{},
+		Type: "about:blank", Title: http.StatusText(http.StatusMethodNotAllowed), Status: http.StatusMethodNotAllowed, Code: "method_not_allowed", Errors: []errs.FieldError{},
 		Detail: "This address understands " + strings.Join(allow, ", ") + ".", RequestID: RequestID(r),
 	}
 	w.Header().Set("Content-Type", "application/problem+json")

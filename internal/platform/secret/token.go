@@ -39,7 +39,7 @@ func randomBase62(n int) string {
 	out := make([]byte, 0, n)
 	var pool [64]byte
 	for len(out) < n {
-		rand.Read(pool[:]) //nolint:errcheck // documented never to fail
+		rand.Read(pool[:]) // documented never to fail
 		for _, v := range pool {
 			if v < 248 && len(out) < n {
 				out = append(out, base62[v%62])

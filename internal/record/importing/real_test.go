@@ -56,7 +56,7 @@ func salesLike(name string) func() string {
 				if i >= 70 {
 					parent = "Company 84"
 				}
-				fmt.Fprintf(&b, "Company %d,technolgy,1996,1100.04,%d,Kenya,%s\n", i, 100+i, parent)
+				fmt.Fprintf(&b, "Company %d,technology,1996,1100.04,%d,Kenya,%s\n", i, 100+i, parent)
 			}
 		case "products":
 			b.WriteString("product,series,sales_price\nGTX Basic,GTX,550\nGTX Pro,GTX,4821\nMG Special,MG,55\nMG Advanced,MG,3393\nGTX Plus Pro,GTX,5482\nGTX Plus Basic,GTX,1096\nGTK 500,GTK,26768\n")

@@ -128,15 +128,6 @@ func (b *stageBook) first(pipeline uuid.UUID, want func(*stage) bool) *stage {
 	return nil
 }
 
-func (b *stageBook) byID(u any) *stage {
-	for i := range b.stages {
-		if any(b.stages[i].id) == u {
-			return &b.stages[i]
-		}
-	}
-	return nil
-}
-
 // newStage is a stage to be made after a name in a file.
 func (b *stageBook) newStage(pipeline uuid.UUID, name string) stage {
 	s := stage{id: id.New(), pipeline: pipeline, name: name, kind: "open", position: 1}

@@ -71,10 +71,10 @@ func fieldTarget(def *record.Definition, f *record.Field, name string) (target, 
 
 // targetObject is the object a field points to; "" when it points to none.
 func targetObject(f *record.Field) string {
-	switch t := f.Type.Name(); {
-	case t == "user" || t == "team":
+	switch t := f.Type.Name(); t {
+	case "user", "team":
 		return t
-	case t == "relation":
+	case "relation":
 		return f.Target
 	}
 	return ""

@@ -22,17 +22,17 @@ func StagesQuery(tenant uuid.UUID) db.Query {
 
 // Query is BoardTotals as a value.
 func (p BoardTotalsParams) Query() db.Query {
-	return db.Query{SQL: boardTotals, Args: []any{p.TenantID, p.Stages, p.Everyone, p.Own, p.Me, p.Team, p.Owners, p.Teams, p.Ids}}
+	return db.Query{Varied: true, SQL: boardTotals, Args: []any{p.TenantID, p.Stages, p.Everyone, p.Own, p.Me, p.Team, p.Owners, p.Teams, p.Ids}}
 }
 
 // Query is BoardCards as a value.
 func (p BoardCardsParams) Query() db.Query {
-	return db.Query{SQL: boardCards, Args: []any{p.Stages, p.TenantID, p.Everyone, p.Own, p.Me, p.Team, p.Owners, p.Teams, p.Amount}}
+	return db.Query{Varied: true, SQL: boardCards, Args: []any{p.Stages, p.TenantID, p.Everyone, p.Own, p.Me, p.Team, p.Owners, p.Teams, p.Amount}}
 }
 
 // Query is Forecast as a value.
 func (p ForecastParams) Query() db.Query {
-	return db.Query{SQL: forecast, Args: []any{
+	return db.Query{Varied: true, SQL: forecast, Args: []any{
 		p.Period, p.Grouping, p.TenantID, p.Stages, p.Since, p.Until, p.Everyone, p.Own, p.Me, p.Team, p.Owners, p.Teams, p.Ids,
 	}}
 }

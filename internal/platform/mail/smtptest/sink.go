@@ -7,7 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log"
+	"log" //nolint:depguard // the server library wants a *log.Logger
 	"net"
 	"strconv"
 	"sync"

@@ -1,4 +1,6 @@
-package e2e
+// Package testdata finds the real files that tests import and learn from, and
+// makes look-alikes of the same shape where they are absent. It is for tests only.
+package testdata
 
 import (
 	"encoding/csv"
@@ -12,16 +14,12 @@ import (
 	"testing"
 )
 
-// Data finds a file of the real test data (CRM_TEST_DATA, else ../shared/data
-// beside the checkout). Where it is absent a look-alike of the same shape is
-// made and the test says so; in CI its absence is a failure.
-func Data(t testing.TB, name string) string {
+// Path returns a file of the real test data, such as "bank/bank-additional-full.csv":
+// below CRM_TEST_DATA, else below ../shared/data beside the checkout. Where it is
+// absent a look-alike is made and the test says so; in CI its absence is a failure.
+func Path(t testing.TB, name string) string {
 	t.Helper()
-	dir := os.Getenv("CRM_TEST_DATA")
-	if dir == "" {
-		dir = filepath.Join("..", "..", "shared", "data")
-	}
-	path := filepath.Join(dir, name)
+	path := filepath.Join(dir(t), name)
 	if _, err := os.Stat(path); err == nil {
 		return path
 	}
@@ -34,6 +32,25 @@ func Data(t testing.TB, name string) string {
 		t.Fatal(err)
 	}
 	return path
+}
+
+// dir is where the real data would be.
+func dir(t testing.TB) string {
+	t.Helper()
+	if set := os.Getenv("CRM_TEST_DATA"); set != "" {
+		return set
+	}
+	at, err := os.Getwd()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for ; at != filepath.Dir(at); at = filepath.Dir(at) {
+		if _, err := os.Stat(filepath.Join(at, "go.mod")); err == nil {
+			return filepath.Join(at, "..", "shared", "data")
+		}
+	}
+	t.Fatal("go.mod is in no folder above the test")
+	return ""
 }
 
 // Rows reads a CSV file as maps by heading.
@@ -107,24 +124,30 @@ func lookAlike(name string) string {
 	return b.String()
 }
 
-// bankLookAlike has the bank file's columns and a signal to learn.
+// bankLookAlike has the bank file's columns: calls in time order, a modest signal, a
+// market series that drifts like a clock, and a duration known only afterwards.
 func bankLookAlike(b *strings.Builder, rnd *rand.Rand) {
 	b.WriteString(`"age";"job";"marital";"education";"default";"housing";"loan";"contact";"month";"day_of_week";"duration";"campaign";"pdays";"previous";"poutcome";"emp.var.rate";"cons.price.idx";"cons.conf.idx";"euribor3m";"nr.employed";"y"` + "\n")
-	jobs := []string{"admin.", "technician", "services", "retired", "student", "blue-collar"}
-	for i := range 6000 {
-		job, prev := jobs[rnd.IntN(len(jobs))], []string{"nonexistent", "failure", "success"}[min(2, rnd.IntN(6)/2)]
-		logit := -2.2
-		if prev == "success" {
-			logit += 2
+	pick := func(words ...string) string { return words[rnd.IntN(len(words))] }
+	for i := range bankRows {
+		job, contact := pick("admin.", "technician", "services", "retired", "student", "blue-collar"), pick("cellular", "cellular", "telephone")
+		before := pick("nonexistent", "nonexistent", "nonexistent", "nonexistent", "failure", "success")
+		logit := -2.3 + map[string]float64{"success": 1.3, "failure": -0.2}[before] + map[string]float64{"retired": 0.5, "student": 0.6}[job]
+		if contact == "cellular" {
+			logit += 0.7
 		}
-		if job == "retired" || job == "student" {
-			logit++
-		}
-		y := "no"
+		y, talked := "no", 5.0
 		if rnd.Float64() < 1/(1+math.Exp(-logit)) {
-			y = "yes"
+			y, talked = "yes", 6.2
 		}
-		fmt.Fprintf(b, "%d;%q;\"married\";\"basic.9y\";\"no\";\"yes\";\"no\";\"cellular\";\"may\";\"mon\";%d;%d;999;0;%q;%.1f;93.9;-36.4;%.3f;5191;%q\n",
-			20+rnd.IntN(60), job, rnd.IntN(900), 1+rnd.IntN(5), prev, 1.4-float64(i)/3000, 5-float64(i)/1500, y)
+		at := 4 + i*31/bankRows // months since January 2008
+		fmt.Fprintf(b, "%d;%q;%q;%q;\"no\";%q;\"no\";%q;%q;%q;%d;%d;999;0;%q;%.1f;%.3f;-36.4;%.3f;%.0f;%q\n",
+			20+rnd.IntN(60), job, pick("married", "single", "divorced"), pick("basic.9y", "high.school", "university.degree"), pick("yes", "no"),
+			contact, monthNames[at%12], pick("mon", "tue", "wed", "thu", "fri"), int(math.Exp(talked+rnd.NormFloat64()*0.7)), 1+rnd.IntN(5), before,
+			1.4-float64(at)/7, 93+float64(at)/20, 5-float64(at)/8, 5191-float64(at*6), y)
 	}
 }
+
+const bankRows = 20_000
+
+var monthNames = []string{"jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"}
