@@ -146,10 +146,20 @@ func (p *boardPage) isIn(n int, how string) {
 	})
 }
 
-// undo presses the button on the note that tells what happened.
+// undo presses the button on the note that tells what happened. The page may be
+// refreshing itself at that moment, as live pages do, so it presses until it took.
 func (p *boardPage) undo() {
 	p.t.Helper()
-	p.b.Do(p.t, chromedp.WaitVisible(`.toast button`), chromedp.Click(`.toast form button, .toast button[type="submit"], .toast button`))
+	p.b.Do(p.t, chromedp.WaitVisible(`.toast form[data-undo] button`))
+	before := p.stage()
+	e2e.Until(p.t, 20*time.Second, "Undo took", func() bool {
+		e2e.Eval[bool](p.t, p.b, `(document.querySelector(".toast form[data-undo] button")?.click(), true)`)
+		return p.stage() != before
+	})
+}
+
+func (p *boardPage) stage() string {
+	return p.w.api.Call(p.t, 200, "GET", "/deals/"+p.deal, nil).Text("stage_id")
 }
 
 // totals compares the board's counts, over all rows, with a count of the list.

@@ -61,7 +61,7 @@ func TestKilledWhileSending(t *testing.T) {
 	t.Parallel()
 	const total, workers = 120, 8
 	w := start(t)
-	w.sink.Script(smtptest.Rule{Rcpt: "*", At: smtptest.AtDot, Delay: 80 * time.Millisecond})
+	w.sink.Script(smtptest.Rule{Rcpt: "*", At: smtptest.AtDot, Delay: 500 * time.Millisecond})
 	w.provider(t)
 	ids := make([]string, total)
 	for i := range ids {

@@ -89,7 +89,9 @@ func (a *App) open(ctx context.Context, mode Mode, works bool) error {
 	if a.trusted, err = trustedProxies(a.Cfg.TrustedProxies); err != nil {
 		return err
 	}
-	a.Kernel = record.NewKernel(record.Deps{DB: a.db, Now: a.now, Log: a.Log})
+	if a.Kernel, err = record.NewKernel(record.Deps{DB: a.db, Shared: a.shared, Now: a.now, Log: a.Log}); err != nil {
+		return err
+	}
 	a.watchLive()
 	return a.build(works)
 }

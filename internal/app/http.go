@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
 	"net/netip"
@@ -23,6 +24,7 @@ import (
 	"crm/internal/platform/page"
 	"crm/internal/platform/rest"
 	"crm/internal/record"
+	"crm/internal/record/importing/importinghttp"
 	"crm/internal/record/recordhttp"
 )
 
@@ -208,7 +210,9 @@ func (a *App) OpenAPI(ctx context.Context, api *rest.API) ([]byte, error) {
 		}
 		defs = append(defs, def)
 	}
-	return rest.OpenAPI(api.Routes(), Version, a.Cfg.URL()+"/api/v1", recordhttp.Schemas(defs))
+	schemas := recordhttp.Schemas(defs)
+	maps.Copy(schemas, importinghttp.Schemas())
+	return rest.OpenAPI(api.Routes(), Version, a.Cfg.URL()+"/api/v1", schemas)
 }
 
 // clientIP is the address a limit counts: the peer, or what a trusted proxy says

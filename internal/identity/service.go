@@ -22,7 +22,6 @@ const cacheTTL = 3 * time.Second
 // Deps are what the service needs.
 type Deps struct {
 	Kernel *record.Kernel
-	Shared *cache.Shared
 	Now    func() time.Time
 	Log    *slog.Logger
 }

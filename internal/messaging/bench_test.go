@@ -25,7 +25,10 @@ func BenchmarkTransactional(b *testing.B) {
 	pool, err := db.Open(b.Context(), env.SQL.AppURL, 12)
 	check(b, err)
 	defer pool.Close()
-	k := record.NewKernel(record.Deps{DB: pool, Now: time.Now, Log: slog.New(slog.DiscardHandler)})
+	k, err := record.NewKernel(record.Deps{DB: pool, Now: time.Now, Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		b.Fatal(err)
+	}
 	box, err := secret.New([]string{secret.Generate()})
 	check(b, err)
 	guard, err := egress.New([]string{"127.0.0.0/8"})

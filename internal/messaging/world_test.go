@@ -78,7 +78,11 @@ func (w *world) build(t *testing.T, change ...func(*messaging.Deps)) *process {
 	pool, err := db.Open(t.Context(), w.SQL.AppURL, 8)
 	must(t, err)
 	t.Cleanup(pool.Close)
-	p := &process{k: record.NewKernel(record.Deps{DB: pool, Now: time.Now, Log: slog.New(slog.DiscardHandler)}), stop: func() {}}
+	k, err := record.NewKernel(record.Deps{DB: pool, Now: time.Now, Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &process{k: k, stop: func() {}}
 	p.accounts = register[company](t, p.k, "account", "accounts")
 	p.people = register[person](t, p.k, "contact", "contacts")
 	p.leads = register[prospect](t, p.k, "lead", "leads")

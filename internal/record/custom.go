@@ -2,12 +2,11 @@ package record
 
 import (
 	"context"
+	"encoding/json"
 	"regexp"
 	"strings"
-	"sync"
 	"time"
 
-	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
 	"crm/internal/platform/auth"
@@ -16,18 +15,44 @@ import (
 	"crm/internal/platform/id"
 )
 
-// customTTL bounds how long another replica may miss a new custom field.
-const customTTL = 5 * time.Second
+// customLocal bounds how long another replica may miss a new custom field;
+// customShared how long Redis keeps a tenant's set.
+const (
+	customLocal  = 5 * time.Second
+	customShared = 10 * time.Minute
+)
 
-// customCache keeps each tenant's custom fields; the tenant is part of the key.
-type customCache struct {
-	mu sync.Mutex
-	m  map[uuid.UUID]customEntry
+// customSet is a tenant's custom fields; only the rows travel through Redis.
+type customSet struct {
+	Rows []CustomField
+
+	fields map[string][]*Field // by object
 }
 
-type customEntry struct {
-	at     time.Time
-	fields map[string][]*Field // by object
+// UnmarshalJSON also builds the fields, so that a set from Redis is whole.
+func (c *customSet) UnmarshalJSON(raw []byte) error {
+	var rows struct{ Rows []CustomField }
+	if err := json.Unmarshal(raw, &rows); err != nil {
+		return err
+	}
+	*c = *newCustomSet(rows.Rows)
+	return nil
+}
+
+func newCustomSet(rows []CustomField) *customSet {
+	c := &customSet{Rows: rows, fields: map[string][]*Field{}}
+	for _, r := range rows {
+		t, ok := FieldType(r.Type)
+		if !ok {
+			continue
+		}
+		f := &Field{Name: r.Name, Label: r.Label, Column: r.Name, Type: t, Custom: true}
+		for _, o := range r.Options {
+			f.Options = append(f.Options, Option{Value: o, Label: humanise(o)})
+		}
+		c.fields[r.Object] = append(c.fields[r.Object], f)
+	}
+	return c
 }
 
 // customTypes are the field types a custom field may have.
@@ -41,56 +66,29 @@ func (k *Kernel) customFields(ctx context.Context, object string) ([]*Field, err
 	if err != nil {
 		return nil, err
 	}
-	k.custom.mu.Lock()
-	e, ok := k.custom.m[a.TenantID]
-	k.custom.mu.Unlock()
-	if ok && k.Now().Sub(e.at) < customTTL {
-		return e.fields[object], nil
+	load := k.loadCustom
+	if ctx.Value(addingKey{}) == nil { // fields being added may never commit
+		load = func(ctx context.Context) (*customSet, error) { return k.custom.Get(ctx, a.TenantID, "", k.loadCustom) }
 	}
-	e, err = k.loadCustom(ctx)
+	set, err := load(ctx)
 	if err != nil {
 		return nil, err
 	}
-	if ctx.Value(addingKey{}) == nil { // fields being added may never commit
-		k.custom.mu.Lock()
-		if k.custom.m == nil {
-			k.custom.m = map[uuid.UUID]customEntry{}
-		}
-		k.custom.m[a.TenantID] = e
-		k.custom.mu.Unlock()
-	}
-	return e.fields[object], nil
+	return set.fields[object], nil
 }
 
-func (k *Kernel) loadCustom(ctx context.Context) (customEntry, error) {
-	e := customEntry{at: k.Now(), fields: map[string][]*Field{}}
+func (k *Kernel) loadCustom(ctx context.Context) (*customSet, error) {
+	var list []CustomField
 	q := db.Query{SQL: `select object, name, label, type, options from custom_fields where tenant_id = app_tenant() order by object, name`}
 	err := k.DB.Read(ctx, q, func(rows pgx.Rows) error {
-		for rows.Next() {
-			var object, name, label, typ string
-			var options []string
-			if err := rows.Scan(&object, &name, &label, &typ, &options); err != nil {
-				return err
-			}
-			t, ok := FieldType(typ)
-			if !ok {
-				continue
-			}
-			f := &Field{Name: name, Label: label, Column: name, Type: t, Custom: true}
-			for _, o := range options {
-				f.Options = append(f.Options, Option{Value: o, Label: humanise(o)})
-			}
-			e.fields[object] = append(e.fields[object], f)
-		}
-		return nil
+		var err error
+		list, err = pgx.CollectRows(rows, pgx.RowToStructByPos[CustomField])
+		return err
 	})
-	return e, err
-}
-
-func (k *Kernel) forgetCustom(tenant uuid.UUID) {
-	k.custom.mu.Lock()
-	delete(k.custom.m, tenant)
-	k.custom.mu.Unlock()
+	if err != nil {
+		return nil, err
+	}
+	return newCustomSet(list), nil
 }
 
 type addingKey struct{}
@@ -126,10 +124,9 @@ func (k *Kernel) AddCustomFields(ctx context.Context, fields []CustomField) erro
 				return err
 			}
 		}
-		db.AfterCommit(ctx, func() { k.forgetCustom(a.TenantID) })
+		db.AfterCommit(ctx, func() { k.custom.Forget(ctx, a.TenantID, "") })
 		return nil
 	})
-	k.forgetCustom(a.TenantID)
 	return err
 }
 

@@ -13,6 +13,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"crm/internal/platform/auth"
+	"crm/internal/platform/cache"
 	"crm/internal/platform/db"
 	"crm/internal/platform/errs"
 )
@@ -26,25 +27,27 @@ type Kernel struct {
 	objects     map[string]*Object
 	byPlural    map[string]*Object
 	order       []*Object
-	custom      customCache
+	custom      *cache.Aside[*customSet]
 	watchMu     sync.RWMutex
 	watchers    []func(Notice)
 	subscribers []Subscriber
 }
 
-// Deps are what a Kernel needs.
+// Deps are what a Kernel needs. Shared may be nil: then nothing is cached beyond
+// this process.
 type Deps struct {
-	DB  *db.DB
-	Now func() time.Time
-	Log *slog.Logger
+	DB     *db.DB
+	Shared *cache.Shared
+	Now    func() time.Time
+	Log    *slog.Logger
 }
 
 // NewKernel makes an empty kernel; contexts register their objects in it.
-func NewKernel(d Deps) *Kernel {
-	return &Kernel{
-		DB: d.DB, Now: d.Now, Log: d.Log,
-		objects: map[string]*Object{}, byPlural: map[string]*Object{},
-	}
+func NewKernel(d Deps) (*Kernel, error) {
+	k := &Kernel{DB: d.DB, Now: d.Now, Log: d.Log, objects: map[string]*Object{}, byPlural: map[string]*Object{}}
+	var err error
+	k.custom, err = cache.New[*customSet]("custom_fields", d.Shared, 10_000, customLocal, customShared)
+	return k, err
 }
 
 // Hooks are a context's rules for one object, over records. Contexts use the

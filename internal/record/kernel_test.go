@@ -54,7 +54,10 @@ func setup(t testing.TB) *bundle {
 		t.Fatal(err)
 	}
 	t.Cleanup(d.Close)
-	k := record.NewKernel(record.Deps{DB: d, Now: time.Now, Log: slog.New(slog.DiscardHandler)})
+	k, err := record.NewKernel(record.Deps{DB: d, Now: time.Now, Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
 	b := &bundle{k: k}
 	if b.companies, err = record.Register[company](k, record.Definition{Name: "account", Plural: "accounts", Label: "Company", LabelPlural: "Companies", Owned: true}, record.HooksFor[company]{}); err != nil {
 		t.Fatal(err)

@@ -66,15 +66,17 @@ func (s *Shared) Ping(ctx context.Context) error {
 	return s.client.Ping(ctx).Err()
 }
 
-// do runs one command unless Redis is being left alone.
+// do runs one command unless Redis is being left alone. fn returns the error of
+// the command only: a pause hits every caller, so what is not the fault of Redis
+// (a value that cannot be read, a caller who left) must not begin one.
 func (s *Shared) do(ctx context.Context, fn func(ctx context.Context) error) bool {
 	if s == nil || s.now().UnixNano() < s.retryAt.Load() {
 		return false
 	}
-	ctx, cancel := context.WithTimeout(ctx, deadline)
+	short, cancel := context.WithTimeout(ctx, deadline)
 	defer cancel()
-	err := fn(ctx)
-	if err != nil && err != redis.Nil { //nolint:errorlint // redis.Nil is never wrapped by go-redis
+	err := fn(short)
+	if err != nil && ctx.Err() == nil && err != redis.Nil { //nolint:errorlint // redis.Nil is never wrapped by go-redis
 		s.retryAt.Store(s.now().Add(pause).UnixNano())
 	}
 	return err == nil
@@ -131,26 +133,20 @@ func (c *Aside[T]) Get(ctx context.Context, tenant uuid.UUID, key string, load f
 	}
 	e := entry[T]{tenant, v}
 	c.local.Set(k, e)
-	c.shared.do(ctx, func(ctx context.Context) error {
-		b, err := json.Marshal(e)
-		if err != nil {
-			return err
-		}
-		return c.shared.client.Set(ctx, k, b, c.ttl).Err()
-	})
+	if b, err := json.Marshal(e); err == nil {
+		c.shared.do(ctx, func(ctx context.Context) error { return c.shared.client.Set(ctx, k, b, c.ttl).Err() })
+	}
 	return v, nil
 }
 
 func (c *Aside[T]) fromShared(ctx context.Context, tenant uuid.UUID, k string) (T, bool) {
 	var e entry[T]
-	ok := c.shared.do(ctx, func(ctx context.Context) error {
-		b, err := c.shared.client.Get(ctx, k).Bytes()
-		if err != nil {
-			return err
-		}
-		return json.Unmarshal(b, &e)
+	var raw []byte
+	ok := c.shared.do(ctx, func(ctx context.Context) (err error) {
+		raw, err = c.shared.client.Get(ctx, k).Bytes()
+		return err
 	})
-	if !ok || e.Tenant != tenant {
+	if !ok || json.Unmarshal(raw, &e) != nil || e.Tenant != tenant {
 		var zero T
 		return zero, false
 	}

@@ -90,14 +90,14 @@ func digits(s string) bool {
 // Decimal writes the amount as a plain decimal string such as "1234.50".
 func (a Amount) Decimal() string {
 	exp := Exponent(a.Currency)
-	neg, n := "", a.Minor
-	if n < 0 {
-		neg, n = "-", -n
+	neg, n := "", uint64(a.Minor)
+	if a.Minor < 0 {
+		neg, n = "-", -n // unsigned, because the smallest int64 has no positive twin
 	}
 	if exp == 0 {
-		return neg + strconv.FormatInt(n, 10)
+		return neg + strconv.FormatUint(n, 10)
 	}
-	unit := int64(math.Pow10(exp))
+	unit := uint64(math.Pow10(exp))
 	return fmt.Sprintf("%s%d.%0*d", neg, n/unit, exp, n%unit)
 }
 
@@ -105,10 +105,11 @@ func (a Amount) String() string { return a.Decimal() + " " + a.Currency }
 
 // Percent returns p percent of a, rounded half away from zero; p is 0 to 100.
 func (a Amount) Percent(p int) Amount {
-	n := a.Minor * int64(p)
+	// Whole hundreds and the rest apart: the product of a large sum would wrap.
+	whole, rest := a.Minor/100, a.Minor%100*int64(p)
 	half := int64(50)
-	if n < 0 {
+	if rest < 0 {
 		half = -half
 	}
-	return Amount{Minor: (n + half) / 100, Currency: a.Currency}
+	return Amount{Minor: whole*int64(p) + (rest+half)/100, Currency: a.Currency}
 }

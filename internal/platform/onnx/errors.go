@@ -3,6 +3,7 @@ package onnx
 import (
 	"errors"
 	"fmt"
+	"strings"
 )
 
 var (
@@ -22,11 +23,11 @@ type LibraryError struct {
 }
 
 func (e *LibraryError) Error() string {
-	why := ""
+	why := "looked at " + strings.Join(e.Tried, ", ")
 	if len(e.Tried) == 1 { // a path somebody chose: say what is wrong with it
-		why = fmt.Sprintf(" (%s: %s)", e.Tried[0], e.Reason)
+		why = e.Tried[0] + ": " + e.Reason
 	}
-	return fmt.Sprintf("%s%s; put %s of ONNX Runtime %s or later into /usr/local/lib or beside the program, or set CRM_ONNXRUNTIME_LIB to its path",
+	return fmt.Sprintf("%s (%s); put %s of ONNX Runtime %s or later into /usr/local/lib or beside the program, or set CRM_ONNXRUNTIME_LIB to its path",
 		ErrLibraryMissing, why, libraryNames[0], leastVersion)
 }
 

@@ -2,12 +2,14 @@ package rest
 
 import (
 	"bytes"
+	"encoding"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"mime"
 	"net/http"
+	"reflect"
 	"strings"
 	"unicode/utf8"
 
@@ -36,13 +38,18 @@ func Object(r *http.Request) (map[string]any, error) {
 	}
 	m, ok := v.(map[string]any)
 	if !ok {
-		return nil, errs.New(errs.Malformed, "not_an_object", "The body must be a JSON object.")
+		return nil, errNotObject()
 	}
 	return m, nil
 }
 
-// Decode reads the body into dst, with the same strictness; unknown fields are
-// errors. An empty body leaves dst alone when the route allows none.
+func errNotObject() error {
+	return errs.New(errs.Malformed, "not_an_object", "The body must be a JSON object.")
+}
+
+// Decode reads the body into dst, a pointer to a struct, with the same strictness;
+// unknown fields are errors, and a field in other letters ("Name" for "name") is
+// unknown. An empty body leaves dst alone when the route allows none.
 func Decode(r *http.Request, dst any) error {
 	raw, err := body(r)
 	if err != nil {
@@ -51,8 +58,15 @@ func Decode(r *http.Request, dst any) error {
 	if len(bytes.TrimSpace(raw)) == 0 {
 		raw = []byte("{}")
 	}
-	if _, err := parse(raw); err != nil {
+	v, err := parse(raw)
+	if err != nil {
 		return err
+	}
+	if _, ok := v.(map[string]any); !ok {
+		return errNotObject()
+	}
+	if name := foreign(v, reflect.TypeOf(dst)); name != "" {
+		return unknownField(name)
 	}
 	dec := json.NewDecoder(bytes.NewReader(raw))
 	dec.DisallowUnknownFields()
@@ -101,21 +115,27 @@ func value(dec *json.Decoder, depth int, keys *int) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if depth > maxDepth {
-		return nil, errs.New(errs.Malformed, "too_deep", "JSON may nest at most %d deep.", maxDepth)
-	}
 	switch tok := tok.(type) {
 	case json.Delim:
+		if depth >= maxDepth {
+			return nil, errs.New(errs.Malformed, "too_deep", "JSON may nest at most %d deep.", maxDepth)
+		}
 		if tok == '{' {
 			return object(dec, depth, keys)
 		}
 		return array(dec, depth, keys)
 	case string:
-		if strings.ContainsRune(tok, 0) {
-			return nil, errs.New(errs.Malformed, "nul_character", "Texts may not contain NUL characters.")
-		}
+		return tok, noNUL(tok)
 	}
 	return tok, nil
+}
+
+// noNUL holds for keys too: PostgreSQL keeps neither in jsonb.
+func noNUL(text string) error {
+	if strings.ContainsRune(text, 0) {
+		return errs.New(errs.Malformed, "nul_character", "Texts may not contain NUL characters.")
+	}
+	return nil
 }
 
 func object(dec *json.Decoder, depth int, keys *int) (any, error) {
@@ -126,6 +146,9 @@ func object(dec *json.Decoder, depth int, keys *int) (any, error) {
 			return nil, err
 		}
 		name := tok.(string)
+		if err := noNUL(name); err != nil {
+			return nil, err
+		}
 		if _, twice := out[name]; twice {
 			return nil, errs.New(errs.Malformed, "duplicate_key", "The key %q stands twice in one object.", name)
 		}
@@ -159,13 +182,36 @@ func decodeError(err error) error {
 	}
 	var typ *json.UnmarshalTypeError
 	if errors.As(err, &typ) {
-		return errs.Field(typ.Field, "wrong_type", "%s must be a %s.", typ.Field, typ.Type)
+		return errs.Field(typ.Field, "wrong_type", "%s must be %s.", typ.Field, word(typ.Type))
 	}
 	if name, ok := strings.CutPrefix(err.Error(), "json: unknown field "); ok {
-		name = strings.Trim(name, `"`)
-		return errs.Field(name, "unknown_field", "There is no field %q here.", name)
+		return unknownField(strings.Trim(name, `"`))
 	}
 	return errs.Wrap(err, errs.Malformed, "not_json", "The body is not valid JSON%s.", position(err))
+}
+
+func unknownField(name string) error {
+	return errs.Field(name, "unknown_field", "There is no field %q here.", name)
+}
+
+// word is how a caller who knows JSON, not Go, calls a type.
+func word(t reflect.Type) string {
+	if reflect.PointerTo(t).Implements(reflect.TypeFor[encoding.TextUnmarshaler]()) {
+		return "a text" // ids and times, whatever they are made of
+	}
+	switch t.Kind() {
+	case reflect.Bool:
+		return "true or false"
+	case reflect.String:
+		return "a text"
+	case reflect.Slice, reflect.Array:
+		return "a list"
+	case reflect.Struct, reflect.Map:
+		return "an object"
+	case reflect.Float32, reflect.Float64:
+		return "a number"
+	}
+	return "a whole number"
 }
 
 func position(err error) string {

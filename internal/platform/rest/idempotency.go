@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/http"
 	"time"
+	"unicode/utf8"
 
 	"github.com/jackc/pgx/v5"
 
@@ -51,8 +52,8 @@ type storedAnswer struct {
 }
 
 func once(w http.ResponseWriter, r *http.Request, next http.Handler, d *db.DB, now func() time.Time, key string) error {
-	if len(key) > 255 {
-		return errs.New(errs.Malformed, "bad_idempotency_key", "Idempotency-Key may have at most 255 characters.")
+	if len(key) > 255 || !utf8.ValidString(key) {
+		return errs.New(errs.Malformed, "bad_idempotency_key", "Idempotency-Key may have at most 255 characters, in UTF-8.")
 	}
 	raw, err := io.ReadAll(http.MaxBytesReader(nil, r.Body, MaxBody))
 	if err != nil {

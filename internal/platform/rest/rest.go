@@ -80,7 +80,7 @@ func (a *API) Mount(r chi.Router) {
 		r.Method(route.Method, route.Path, Serve(route))
 	}
 	r.NotFound(func(w http.ResponseWriter, r *http.Request) {
-		Problem(w, r, errs.New(errs.NotFound, "no_such_route", "There is nothing at this address. See /api/docs."))
+		Problem(w, r, errs.New(errs.NotFound, "no_such_route", "There is nothing at this address. /api/openapi.json lists every call."))
 	})
 	r.MethodNotAllowed(func(w http.ResponseWriter, r *http.Request) { methodNotAllowed(w, r, a.routes) })
 }

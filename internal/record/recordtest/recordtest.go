@@ -41,7 +41,9 @@ func New(t testing.TB) *Env {
 		t.Fatal(err)
 	}
 	t.Cleanup(e.DB.Close)
-	e.K = record.NewKernel(record.Deps{DB: e.DB, Now: time.Now, Log: slog.New(slog.DiscardHandler)})
+	if e.K, err = record.NewKernel(record.Deps{DB: e.DB, Now: time.Now, Log: slog.New(slog.DiscardHandler)}); err != nil {
+		t.Fatal(err)
+	}
 	e.Tenant = e.tenant(t, "alpha")
 	e.TeamID = id.New()
 	e.exec(t, `insert into teams (tenant_id, id, name, created_at, updated_at) values ($1, $2, 'North', now(), now())`, e.Tenant, e.TeamID)

@@ -1,0 +1,97 @@
+package record_test
+
+import (
+	"log/slog"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"crm/internal/platform/cache"
+	"crm/internal/record"
+	"crm/internal/record/recordtest"
+)
+
+// redisServer is a real Redis on a socket of its own.
+type redisServer struct {
+	url  string
+	kill func()
+}
+
+func startRedis(t *testing.T) *redisServer {
+	t.Helper()
+	bin, err := exec.LookPath("redis-server")
+	if err != nil {
+		t.Fatal("redis-server is needed for this test: apt-get install redis-server")
+	}
+	dir, err := os.MkdirTemp("", "redis") // t.TempDir is too long for a socket's name
+	if err != nil {
+		t.Fatal(err)
+	}
+	socket := filepath.Join(dir, "s")
+	cmd := exec.CommandContext(t.Context(), bin, "--port", "0", "--unixsocket", socket, "--save", "", "--dir", dir)
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	stop := sync.OnceFunc(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
+	t.Cleanup(func() { stop(); _ = os.RemoveAll(dir) })
+	deadline := time.Now().Add(20 * time.Second)
+	for time.Now().Before(deadline) {
+		if conn, err := net.Dial("unix", socket); err == nil { //nolint:noctx // a look at a local socket
+			_ = conn.Close()
+			return &redisServer{"unix://" + socket, stop}
+		}
+		<-time.After(20 * time.Millisecond)
+	}
+	t.Fatal("redis-server does not answer")
+	return nil
+}
+
+// TestCustomFieldsThroughRedis: a second process finds a tenant's custom fields in
+// Redis, whole enough to read input with, and goes on when Redis is gone.
+func TestCustomFieldsThroughRedis(t *testing.T) {
+	t.Parallel()
+	redis := startRedis(t)
+	e := recordtest.New(t)
+	process := func() *record.Kernel {
+		shared, err := cache.Connect(redis.url, time.Now)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(shared.Close)
+		k, err := record.NewKernel(record.Deps{DB: e.DB, Shared: shared, Now: time.Now, Log: slog.New(slog.DiscardHandler)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := record.Register[company](k, record.Definition{Name: "account", Plural: "accounts", Label: "Company", LabelPlural: "Companies", Owned: true}, record.HooksFor[company]{}); err != nil {
+			t.Fatal(err)
+		}
+		return k
+	}
+	first, second := process(), process()
+	if err := first.AddCustomFields(e.Admin, []record.CustomField{{Object: "account", Name: "tier", Type: "select", Options: []string{"gold"}}}); err != nil {
+		t.Fatal(err)
+	}
+	for name, k := range map[string]*record.Kernel{"first": first, "second": second} {
+		def, err := k.Definition(e.Admin, "account")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := def.ParseJSON(map[string]any{"name": "x", "custom": map[string]any{"tier": "gold"}}); err != nil {
+			t.Errorf("%s process: %v", name, err)
+		}
+		if _, err := def.ParseJSON(map[string]any{"name": "x", "custom": map[string]any{"tier": "tin"}}); err == nil {
+			t.Errorf("%s process takes an option that does not exist", name)
+		}
+	}
+	redis.kill()
+	if def, err := process().Definition(e.Admin, "account"); err != nil || len(def.CustomFields()) != 1 {
+		t.Errorf("without Redis: %v", err)
+	}
+	if def, err := first.Definition(e.Other, "account"); err != nil || len(def.CustomFields()) != 0 {
+		t.Errorf("another tenant has custom fields: %v %v", def.CustomFields(), err)
+	}
+}
