@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/chromedp/chromedp"
+
 	"crm/e2e"
 	"crm/internal/platform/mail/smtptest"
 	"crm/internal/testdata"
@@ -254,12 +256,13 @@ func message(t *testing.T, w *way) {
 	w.api.Call(t, 200, "POST", "/providers/"+provider.Text("id")+"/test", map[string]any{})
 	tmpl := w.api.Call(t, 201, "POST", "/templates", map[string]any{"name": "Hello", "channel": "email", "subject": `Hello {{ contact.first_name | default: "there" }}`, "body": "<p>Dear {{ contact.first_name }}</p>", "body_text": "Dear {{ contact.first_name }}"})
 	contact := w.api.Call(t, 200, "GET", "/contacts?email=lena@lead-company.com", nil).Data()[0]["id"]
-	due := time.Now().Add(3 * time.Second)
+	due := time.Now().Add(12 * time.Second)
 	sent := w.api.Call(t, 202, "POST", "/messages", map[string]any{"channel": "email", "contact_id": contact, "template_id": tmpl.Text("id"), "class": "transactional", "send_at": due.UTC().Format(time.RFC3339Nano)})
 	id := sent.Text("id")
 	if st := w.api.Call(t, 200, "GET", "/messages/"+id, nil).Text("status"); st != "scheduled" {
 		t.Errorf("before its time: %s", st)
 	}
+	w.watchLive(t, id)
 	w.status(t, id, "sent", "delivered")
 	env := w.sink.Envelopes()
 	if len(env) != 1 || env[0].Subject != "Hello Lena" || time.Now().Before(due) {
@@ -286,6 +289,26 @@ func message(t *testing.T, w *way) {
 				t.Errorf("the server got a message to %s", to)
 			}
 		}
+	}
+}
+
+// watchLive has the message's page open while its time comes: the page changes by
+// itself, without being loaded again.
+func (w *way) watchLive(t *testing.T, id string) {
+	t.Helper()
+	b := e2e.NewBrowser(t)
+	b.SignIn(t, w.URL, "ada@alpha.test", password)
+	b.Do(t, chromedp.Navigate(w.URL+"/alpha/messages/"+id), chromedp.WaitVisible("main"))
+	if text := b.Text(t, "main"); !strings.Contains(text, "Scheduled") {
+		t.Fatalf("the page before the time:\n%s", text)
+	}
+	e2e.Eval[bool](t, b, `(window.neverReloaded = true)`)
+	e2e.Until(t, time.Minute, "the open page says Sent by itself", func() bool { return strings.Contains(b.Text(t, "main"), "Sent") })
+	if !e2e.Eval[bool](t, b, `window.neverReloaded === true`) {
+		t.Error("the page was loaded again instead of being updated")
+	}
+	if wrong := b.Complaints(); len(wrong) > 0 {
+		t.Errorf("the browser complains: %q", wrong)
 	}
 }
 

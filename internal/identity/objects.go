@@ -2,6 +2,7 @@ package identity
 
 import (
 	"context"
+	"slices"
 	"strings"
 
 	"github.com/google/uuid"
@@ -169,19 +170,43 @@ func (s *Service) afterRoles(ctx context.Context, _ pgx.Tx, _ []record.TypedChan
 	return nil
 }
 
-// checkRoles keeps the built-in roles as documented and refuses grants nobody
-// would understand.
-func checkRoles(_ context.Context, _ pgx.Tx, changes []record.TypedChange[Role]) error {
+// checkRoles keeps the built-in roles as documented, refuses grants nobody would
+// understand, and keeps a role as long as somebody acts with it: its rights would
+// otherwise live on unseen.
+func checkRoles(ctx context.Context, tx pgx.Tx, changes []record.TypedChange[Role]) error {
 	for _, c := range changes {
 		if c.Old != nil && c.Old.BuiltIn {
 			return errs.New(errs.Conflict, "built_in_role", "The built-in roles cannot be changed. Make a role of your own instead.")
 		}
 		for k, v := range c.New.Grants {
-			scope, _ := v.(string)
-			if !strings.Contains(k, ":") || auth.ParseScope(scope).String() != scope {
-				return errs.Field("grants", "bad_grant", `A grant is "object:action": "none", "own", "team" or "all".`)
+			if !understood(k, v) {
+				return errs.Field("grants", "bad_grant", `A grant is "object:action": "none", "own", "team" or "all"; actions are create, read, update, delete and execute.`)
 			}
+		}
+		if c.New.DeletedAt == nil {
+			continue
+		}
+		if err := unused(ctx, tx, c.New.ID); err != nil {
+			return err
 		}
 	}
 	return nil
+}
+
+var actions = []auth.Action{auth.Create, auth.Read, auth.Update, auth.Delete, auth.Execute}
+
+func understood(grant string, value any) bool {
+	object, action, _ := strings.Cut(grant, ":")
+	scope, _ := value.(string)
+	return object != "" && slices.Contains(actions, auth.Action(action)) && auth.ParseScope(scope).String() == scope
+}
+
+func unused(ctx context.Context, tx pgx.Tx, role uuid.UUID) error {
+	var used bool
+	err := tx.QueryRow(ctx, `select exists (select from users where tenant_id = app_tenant() and role_id = $1 and deleted_at is null)
+	  or exists (select from api_keys where tenant_id = app_tenant() and role_id = $1 and revoked_at is null)`, role).Scan(&used)
+	if err != nil || !used {
+		return err
+	}
+	return errs.New(errs.Conflict, "role_in_use", "Users or API keys still have this role. Give them another one, then delete it.")
 }

@@ -221,8 +221,8 @@ func (s *Service) keyActor(ctx context.Context, tenant, key, role uuid.UUID, nam
 }
 
 // Refresh brings an actor that was written down earlier (with an import, say) up
-// to date: people who left and keys that were revoked are refused, and the rights
-// are those of now.
+// to date: people who left and keys that were revoked or have expired are refused,
+// and the rights are those of now.
 func (s *Service) Refresh(ctx context.Context, asked auth.Actor) (*auth.Actor, error) {
 	switch asked.Kind {
 	case auth.User:
@@ -241,7 +241,7 @@ func (s *Service) refreshKey(ctx context.Context, asked auth.Actor) (*auth.Actor
 	ctx = auth.With(ctx, auth.SystemActor(asked.TenantID))
 	var role uuid.UUID
 	found := false
-	err := s.db.Read(ctx, db.Query{SQL: `select role_id from api_keys where tenant_id = app_tenant() and id = $1 and revoked_at is null`, Args: []any{asked.ID}}, func(rows pgx.Rows) error {
+	err := s.db.Read(ctx, db.Query{SQL: `select role_id from api_keys where tenant_id = app_tenant() and id = $1 and revoked_at is null and (expires_at is null or expires_at > $2)`, Args: []any{asked.ID, s.now().UTC()}}, func(rows pgx.Rows) error {
 		for rows.Next() {
 			found = true
 			if err := rows.Scan(&role); err != nil {
@@ -254,7 +254,7 @@ func (s *Service) refreshKey(ctx context.Context, asked auth.Actor) (*auth.Actor
 		return nil, err
 	}
 	if !found {
-		return nil, errs.New(errs.Forbidden, "revoked", "The API key that asked for this was revoked.")
+		return nil, errs.New(errs.Forbidden, "revoked", "The API key that asked for this was revoked or has expired.")
 	}
 	return s.keyActor(ctx, asked.TenantID, asked.ID, role, asked.Name)
 }

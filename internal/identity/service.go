@@ -1,6 +1,7 @@
 package identity
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"time"
@@ -13,6 +14,7 @@ import (
 	"crm/internal/platform/db"
 	"crm/internal/platform/errs"
 	"crm/internal/platform/id"
+	"crm/internal/platform/money"
 	"crm/internal/record"
 )
 
@@ -79,11 +81,8 @@ func (s *Service) CreateTenant(ctx context.Context, t Tenant) (*Tenant, error) {
 	if reserved[t.Slug] {
 		return nil, errs.Field("name", "reserved", "%q is an address of the product itself; choose another name.", t.Slug)
 	}
-	if t.Currency == "" {
-		t.Currency = "USD"
-	}
-	if t.TimeZone == "" {
-		t.TimeZone = "UTC"
+	if err := t.settle(); err != nil {
+		return nil, err
 	}
 	ctx = auth.With(ctx, auth.SystemActor(t.ID))
 	err := s.db.Tx(ctx, func(ctx context.Context, tx pgx.Tx) error {
@@ -109,6 +108,20 @@ func (s *Service) CreateTenant(ctx context.Context, t Tenant) (*Tenant, error) {
 		return nil, err
 	}
 	return &t, nil
+}
+
+// settle fills in currency and time zone and refuses what could not be used later:
+// every amount and every day of the tenant hangs on them.
+func (t *Tenant) settle() error {
+	t.Currency, t.TimeZone = cmp.Or(t.Currency, "USD"), cmp.Or(t.TimeZone, "UTC")
+	var refused errs.Fields
+	if !money.ValidCurrency(t.Currency) {
+		refused.Add("currency", "bad_currency", "A currency is three capital letters like EUR.")
+	}
+	if _, err := time.LoadLocation(t.TimeZone); err != nil || t.TimeZone == "Local" {
+		refused.Add("time_zone", "bad_time_zone", "%q is no time zone. Use a name like Europe/Berlin.", t.TimeZone)
+	}
+	return refused.Err()
 }
 
 // TenantBySlug finds an active tenant; NotFound otherwise.

@@ -2,7 +2,9 @@ package identity
 
 import (
 	"context"
+	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -46,8 +48,10 @@ type candidate struct {
 }
 
 // SignIn checks e-mail and password and opens a session. slug picks the tenant
-// for people who are in several; "" takes the first whose password matches. The
-// same hashing work is done whether or not the address is known.
+// for people who are in several; "" takes the first whose password matches, and
+// only when none does is a failure counted: a password of one tenant must not lock
+// the account in the other. The same hashing work is done whether or not the
+// address is known.
 func (s *Service) SignIn(ctx context.Context, email, password, slug, address, agent string) (*Session, error) {
 	list, err := s.candidates(ctx, email, slug)
 	if err != nil {
@@ -58,21 +62,20 @@ func (s *Service) SignIn(ctx context.Context, email, password, slug, address, ag
 		return nil, errSignIn
 	}
 	for _, c := range list {
-		ok, err := s.tryCandidate(ctx, c, password)
-		if err != nil {
-			return nil, err
-		}
-		if ok {
+		if s.admits(c, password) {
 			return s.openSession(ctx, c, address, agent)
 		}
 	}
-	return nil, errSignIn
+	return nil, s.refuse(ctx, list)
 }
 
 func (s *Service) candidates(ctx context.Context, email, slug string) ([]candidate, error) {
+	if strings.ContainsRune(email, 0) || !utf8.ValidString(email) {
+		return nil, nil // no address that could be stored: nobody's, not a failure of ours
+	}
 	var out []candidate
 	err := s.db.System(ctx, func(ctx context.Context, tx pgx.Tx) error {
-		rows, err := tx.Query(ctx, `select tenant_id, slug, user_id, password_hash, locked_until, state from auth_user($1) limit 5`, email)
+		rows, err := tx.Query(ctx, `select tenant_id, slug, user_id, password_hash, locked_until, state from auth_user($1) where $2 in ('', slug) limit 5`, email, slug)
 		if err != nil {
 			return err
 		}
@@ -81,31 +84,30 @@ func (s *Service) candidates(ctx context.Context, email, slug string) ([]candida
 		})
 		return err
 	})
-	if slug == "" || err != nil {
-		return out, err
-	}
-	kept := out[:0]
-	for _, c := range out {
-		if c.slug == slug {
-			kept = append(kept, c)
-		}
-	}
-	return kept, nil
+	return out, err
 }
 
-// tryCandidate verifies and keeps the count of failures.
-func (s *Service) tryCandidate(ctx context.Context, c candidate, password string) (bool, error) {
-	ctx = auth.With(ctx, auth.SystemActor(c.tenant))
-	matches := verifyPassword(c.hash, password)
-	if c.locked != nil && c.locked.After(s.now()) {
-		e := errs.New(errs.Limited, "locked", "Too many failed attempts. Wait a few minutes, or ask an admin to reset your password.")
-		e.RetryAfter = c.locked.Sub(s.now())
-		return false, e
+// admits does the hashing first, so that a locked account costs the same.
+func (s *Service) admits(c candidate, password string) bool {
+	return verifyPassword(c.hash, password) && c.state == "active" && !s.locked(c)
+}
+
+func (s *Service) locked(c candidate) bool { return c.locked != nil && c.locked.After(s.now()) }
+
+// refuse counts the failure wherever the password was tried and says why.
+func (s *Service) refuse(ctx context.Context, list []candidate) error {
+	answer := errSignIn
+	for _, c := range list {
+		if s.locked(c) {
+			answer = errs.New(errs.Limited, "locked", "Too many failed attempts. Wait a few minutes, or ask an admin to reset your password.")
+			answer.RetryAfter = c.locked.Sub(s.now())
+			continue
+		}
+		if err := s.countFailure(auth.With(ctx, auth.SystemActor(c.tenant)), c.user); err != nil {
+			return err
+		}
 	}
-	if !matches || c.state != "active" {
-		return false, s.countFailure(ctx, c.user)
-	}
-	return true, nil
+	return answer
 }
 
 func (s *Service) countFailure(ctx context.Context, user uuid.UUID) error {
@@ -130,7 +132,7 @@ func (s *Service) openSession(ctx context.Context, c candidate, address, agent s
 	return out, s.db.Tx(ctx, func(ctx context.Context, tx pgx.Tx) error {
 		sid := id.New()
 		_, err := tx.Exec(ctx, `insert into sessions (tenant_id, id, user_id, token_hash, created_at, seen_at, expires_at, address, user_agent)
-		  values (app_tenant(), $1, $2, $3, $4, $4, $5, $6, $7)`, sid, c.user, hash, now, out.ExpiresAt, address, agent[:min(len(agent), 300)])
+		  values (app_tenant(), $1, $2, $3, $4, $4, $5, $6, $7)`, sid, c.user, hash, now, out.ExpiresAt, address, storable(agent))
 		if err != nil {
 			return err
 		}
@@ -140,6 +142,12 @@ func (s *Service) openSession(ctx context.Context, c candidate, address, agent s
 		_, err = s.k.Emit(ctx, tx, "user", c.user, "signed_in", map[string]any{"address": address})
 		return err
 	})
+}
+
+// storable cuts what a browser says of itself and drops what is no text: header
+// bytes need not be UTF-8, and a cut may go through a character.
+func storable(agent string) string {
+	return strings.ReplaceAll(strings.ToValidUTF8(agent[:min(len(agent), 300)], ""), "\x00", "")
 }
 
 // BySession finds the actor of a session cookie, or nil when it is unknown,

@@ -1,0 +1,301 @@
+package identity_test
+
+import (
+	"reflect"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"crm/internal/identity"
+	"crm/internal/platform/auth"
+	"crm/internal/platform/errs"
+	"crm/internal/record"
+)
+
+func TestTheRightPasswordOpensASession(t *testing.T) {
+	t.Parallel()
+	w := setup(t)
+	u := w.user(t, w.admin, "ada@gamma.test", identity.TenantAdmin)
+	s := w.signIn(t, "Ada@Gamma.test", "")
+	a := w.who(t, s.Token)
+	if a == nil || a.ID != u.ID || a.TenantID != w.tenant.ID || a.Kind != auth.User || a.Role != identity.TenantAdmin || a.SessionID == "" {
+		t.Fatalf("the actor is %+v", a)
+	}
+	if s.Slug != "gamma" || a.TimeZone != "Europe/Berlin" || a.Currency != "EUR" || a.Grants.Scope("deal", auth.Delete) != auth.All {
+		t.Errorf("session %+v, actor %+v", s, a)
+	}
+	stored := w.count(t, `select count(*) from sessions where convert_from(token_hash, 'LATIN1') like $1`, "%"+s.Token+"%")
+	if stored != 0 {
+		t.Error("the token itself is stored")
+	}
+}
+
+func TestEveryFailedSignInLooksTheSame(t *testing.T) {
+	t.Parallel()
+	w := setup(t)
+	w.user(t, w.admin, "ada@gamma.test", identity.SalesRep)
+	off := w.user(t, w.admin, "off@gamma.test", identity.SalesRep)
+	must(t, patch(t, w.admin, w.Users, off.ID, record.Patch{"state": "disabled"}))
+	answers := []*errs.Error{
+		w.refuse(t, "ada@gamma.test", wrong),
+		w.refuse(t, "nobody@gamma.test", wrong),
+		w.refuse(t, "off@gamma.test", password),
+		w.refuse(t, "off@gamma.test", wrong),
+		w.refuse(t, "", ""),
+		w.refuse(t, "ada@gamma.test\x00", wrong),
+	}
+	_, err := w.SignIn(t.Context(), "ada@gamma.test", password, "elsewhere", "", "")
+	for i, e := range append(answers, errs.As(err)) {
+		if !reflect.DeepEqual(e, answers[0]) || e.Kind != errs.Unauthenticated {
+			t.Errorf("answer %d is %+v, want %+v", i, e, answers[0])
+		}
+	}
+}
+
+// Not parallel: it measures what hashing costs by the memory the process takes,
+// one work area of 19 MiB each, which no clock disturbs but another hash would.
+func TestSigningInCostsTheSameForKnownAndUnknown(t *testing.T) { //nolint:paralleltest // see above
+	w := setup(t)
+	w.user(t, w.admin, "ada@gamma.test", identity.SalesRep)
+	off := w.user(t, w.admin, "off@gamma.test", identity.SalesRep)
+	must(t, patch(t, w.admin, w.Users, off.ID, record.Patch{"state": "disabled"}))
+	const area = 19 << 20
+	for _, email := range []string{"ada@gamma.test", "nobody@gamma.test", "off@gamma.test"} {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		w.refuse(t, email, wrong)
+		runtime.ReadMemStats(&after)
+		if took := after.TotalAlloc - before.TotalAlloc; took < area || took > area*3/2 {
+			t.Errorf("%s: %d bytes, want one hash of %d", email, took, area)
+		}
+	}
+}
+
+func TestTenFailuresLockTheAccountForAQuarterOfAnHour(t *testing.T) {
+	t.Parallel()
+	w := setup(t)
+	w.user(t, w.admin, "ada@gamma.test", identity.SalesRep)
+	for i := range 10 {
+		if e := w.refuse(t, "ada@gamma.test", wrong); e.Kind != errs.Unauthenticated {
+			t.Fatalf("failure %d: %v", i+1, e)
+		}
+	}
+	if e := w.refuse(t, "ada@gamma.test", password); e.Kind != errs.Limited || e.RetryAfter <= 0 || e.RetryAfter > 15*time.Minute {
+		t.Errorf("the right password at a locked account: %+v", e)
+	}
+	w.pass(15*time.Minute + time.Second)
+	w.signIn(t, "ada@gamma.test", "")
+	if n := w.count(t, `select failures from user_credentials`); n != 0 {
+		t.Errorf("%d failures are still counted", n)
+	}
+}
+
+func TestASuccessStartsTheCountAnew(t *testing.T) {
+	t.Parallel()
+	w := setup(t)
+	w.user(t, w.admin, "ada@gamma.test", identity.SalesRep)
+	for range 2 {
+		for range 6 {
+			w.refuse(t, "ada@gamma.test", wrong)
+		}
+		w.signIn(t, "ada@gamma.test", "")
+	}
+}
+
+func TestANewPasswordUnlocksAndEndsTheSessions(t *testing.T) {
+	t.Parallel()
+	w := setup(t)
+	u := w.user(t, w.admin, "ada@gamma.test", identity.SalesRep)
+	before := w.signIn(t, "ada@gamma.test", "")
+	for range 10 {
+		w.refuse(t, "ada@gamma.test", wrong)
+	}
+	must(t, w.SetPassword(w.admin, u.ID, "a better choice of words"))
+	if a := w.who(t, before.Token); a != nil {
+		t.Errorf("the old session is still %s", a.Name)
+	}
+	w.refuse(t, "ada@gamma.test", password)
+	if _, err := w.SignIn(t.Context(), "ada@gamma.test", "a better choice of words", "", "", ""); err != nil {
+		t.Errorf("the new password: %v", err)
+	}
+}
+
+func TestOnePersonInTwoTenantsIsNotLockedOutByTheOther(t *testing.T) {
+	t.Parallel()
+	w := setup(t)
+	_, delta := w.addTenant(t, "delta")
+	w.user(t, w.admin, "ada@gamma.test", identity.SalesRep)
+	if _, err := w.CreateUser(delta, identity.NewUser{Email: "ada@gamma.test", Password: "another set of words", Role: identity.SalesRep}); err != nil {
+		t.Fatal(err)
+	}
+	for i := range 12 { // the right password of delta is a wrong one for gamma
+		s, err := w.SignIn(t.Context(), "ada@gamma.test", "another set of words", "", "", "")
+		if err != nil || s.Slug != "delta" {
+			t.Fatalf("sign-in %d: %+v, %v", i+1, s, err)
+		}
+	}
+	if s := w.signIn(t, "ada@gamma.test", ""); s.Slug != "gamma" {
+		t.Errorf("signed in to %s", s.Slug)
+	}
+	if s, err := w.SignIn(t.Context(), "ada@gamma.test", password, "delta", "", ""); err == nil {
+		t.Errorf("the password of gamma opened %s", s.Slug)
+	}
+	for range 10 {
+		if _, err := w.SignIn(t.Context(), "ada@gamma.test", wrong, "gamma", "", ""); err == nil {
+			t.Fatal("signed in")
+		}
+	}
+	if s, err := w.SignIn(t.Context(), "ada@gamma.test", "another set of words", "", "", ""); err != nil || s.Slug != "delta" {
+		t.Errorf("locked in gamma, signing in to delta: %+v, %v", s, err)
+	}
+	if e := w.refuse(t, "ada@gamma.test", password); e.Kind != errs.Limited {
+		t.Errorf("the locked account: %v", e)
+	}
+}
+
+func TestTheNamedTenantIsFoundAmongMany(t *testing.T) {
+	t.Parallel()
+	w := setup(t)
+	w.user(t, w.admin, "ada@gamma.test", identity.SalesRep)
+	for _, slug := range []string{"t1", "t2", "t3", "t4", "t5", "t6"} {
+		_, ctx := w.addTenant(t, slug)
+		w.user(t, ctx, "ada@gamma.test", identity.SalesRep)
+	}
+	if s := w.signIn(t, "ada@gamma.test", "t6"); s.Slug != "t6" {
+		t.Errorf("signed in to %s", s.Slug)
+	}
+}
+
+func TestADisabledOrDeletedUserIsOutAtOnce(t *testing.T) {
+	t.Parallel()
+	w := setup(t)
+	for email, op := range map[string]record.Operation{
+		"off@gamma.test":  {Kind: record.OpUpdate, Patch: record.Patch{"state": "disabled"}},
+		"gone@gamma.test": {Kind: record.OpDelete},
+	} {
+		u := w.user(t, w.admin, email, identity.SalesRep)
+		s := w.signIn(t, email, "")
+		if a, err := w.BySession(t.Context(), s.Token); err != nil || a == nil {
+			t.Fatalf("%v, %v", a, err) // remembered by this process now
+		}
+		op.ID = u.ID
+		_, err := w.Users.Apply(w.admin, []record.Operation{op}, true)
+		must(t, err)
+		if a, err := w.BySession(t.Context(), s.Token); a != nil || err != nil {
+			t.Errorf("%s is still in: %v, %v", email, a, err)
+		}
+		if n := w.count(t, `select count(*) from sessions where user_id = $1`, u.ID); n != 0 {
+			t.Errorf("%s keeps %d sessions", email, n)
+		}
+		w.refuse(t, email, password)
+		_, err = w.Refresh(t.Context(), auth.Actor{Kind: auth.User, TenantID: w.tenant.ID, ID: u.ID})
+		code(t, "work asked for by "+email, err, "left")
+	}
+}
+
+func TestNobodyDisablesTheirOwnAccount(t *testing.T) {
+	t.Parallel()
+	w := setup(t)
+	u := w.user(t, w.admin, "ada@gamma.test", identity.TenantAdmin)
+	ctx := auth.With(t.Context(), w.who(t, w.signIn(t, "ada@gamma.test", "").Token))
+	code(t, "disable", patch(t, ctx, w.Users, u.ID, record.Patch{"state": "disabled"}), "own_account")
+	_, err := w.Users.Apply(ctx, []record.Operation{{Kind: record.OpDelete, ID: u.ID}}, true)
+	code(t, "delete", err, "own_account")
+	must(t, patch(t, ctx, w.Users, u.ID, record.Patch{"name": "Ada"}))
+}
+
+func TestASessionEndsWhenIdleOrOld(t *testing.T) {
+	t.Parallel()
+	const day = 24 * time.Hour
+	w := setup(t)
+	w.user(t, w.admin, "ada@gamma.test", identity.SalesRep)
+	idle := w.signIn(t, "ada@gamma.test", "")
+	busy := w.signIn(t, "ada@gamma.test", "")
+	for i := range 4 { // seen every 13 days, 52 in all
+		w.pass(13 * day)
+		if w.who(t, busy.Token) == nil {
+			t.Fatalf("in use, yet ended after %d days", 13*(i+1))
+		}
+	}
+	if w.who(t, idle.Token) != nil {
+		t.Error("a session nobody used is open after 52 days")
+	}
+	w.pass(7 * day)
+	if w.who(t, busy.Token) == nil {
+		t.Error("ended before 60 days")
+	}
+	w.pass(2 * day)
+	if w.who(t, busy.Token) != nil {
+		t.Error("open after 61 days")
+	}
+}
+
+func TestSigningOutEndsThisSessionOnly(t *testing.T) {
+	t.Parallel()
+	w := setup(t)
+	w.user(t, w.admin, "ada@gamma.test", identity.SalesRep)
+	here, there := w.signIn(t, "ada@gamma.test", ""), w.signIn(t, "ada@gamma.test", "")
+	a, err := w.BySession(t.Context(), here.Token)
+	must(t, err)
+	must(t, w.SignOut(auth.With(t.Context(), a)))
+	if a, err := w.BySession(t.Context(), here.Token); a != nil || err != nil {
+		t.Errorf("still in: %v, %v", a, err)
+	}
+	if w.who(t, there.Token) == nil {
+		t.Error("the other browser was signed out too")
+	}
+	if w.who(t, "no such token") != nil || w.who(t, "") != nil {
+		t.Error("an unknown token is somebody")
+	}
+	code(t, "sign out of nobody", w.SignOut(t.Context()), "unauthenticated")
+}
+
+func TestASuspendedTenantLetsNobodyIn(t *testing.T) {
+	t.Parallel()
+	w := setup(t)
+	w.user(t, w.admin, "ada@gamma.test", identity.TenantAdmin)
+	s := w.signIn(t, "ada@gamma.test", "")
+	must(t, w.SetTenantState(w.admin, "suspended"))
+	if w.who(t, s.Token) != nil {
+		t.Error("the session is still open")
+	}
+	w.refuse(t, "ada@gamma.test", password)
+	must(t, w.SetTenantState(w.admin, "active"))
+	if w.who(t, s.Token) == nil {
+		t.Error("the session is lost although the tenant is back")
+	}
+}
+
+func TestPasswordsAreLongEnoughAndNotCommon(t *testing.T) {
+	t.Parallel()
+	w := setup(t)
+	u := w.user(t, w.admin, "ada@gamma.test", identity.SalesRep)
+	refused := map[string]string{
+		"": "bad_length", "ninechars": "bad_length", "éééééééää": "bad_length", strings.Repeat("a", 257): "bad_length",
+		"password123": "too_common", " PassWord123 ": "too_common", "qwertyuiop": "too_common", "1234567890": "too_common",
+	}
+	for p, want := range refused {
+		_, err := w.CreateUser(w.admin, identity.NewUser{Email: "new@gamma.test", Password: p, Role: identity.SalesRep})
+		fieldCode(t, "create with "+p, err, want)
+		fieldCode(t, "reset to "+p, w.SetPassword(w.admin, u.ID, p), want)
+	}
+	for _, p := range []string{"ten chars!", "ééééééééää", "   spaces are fine   ", strings.Repeat("é", 256)} {
+		must(t, w.SetPassword(w.admin, u.ID, p))
+		if _, err := w.SignIn(t.Context(), "ada@gamma.test", p, "", "", ""); err != nil {
+			t.Errorf("%q: %v", p, err)
+		}
+	}
+	w.refuse(t, "ada@gamma.test", strings.Repeat("e", 256))
+}
+
+func TestALongUserAgentInAnyLettersIsNoObstacle(t *testing.T) {
+	t.Parallel()
+	w := setup(t)
+	w.user(t, w.admin, "ada@gamma.test", identity.SalesRep)
+	for _, agent := range []string{strings.Repeat("x", 299) + "é", "bad \xff byte", "nul \x00"} {
+		if _, err := w.SignIn(t.Context(), "ada@gamma.test", password, "", "192.0.2.1", agent); err != nil {
+			t.Errorf("%q: %v", agent, err)
+		}
+	}
+}
