@@ -10,9 +10,12 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
+	_ "time/tzdata" // one binary: a small machine or image may have no time zones of its own
 
 	"github.com/alecthomas/kong"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"crm/internal/app"
 	"crm/internal/platform/config"
@@ -93,12 +96,17 @@ func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) 
 // errUsage marks errors of the caller's words.
 var errUsage = errors.New("wrong usage")
 
-// fail prints the sentence a person needs; codes and causes stay inside.
+// fail prints the sentence a person needs, on one line; codes and causes stay
+// inside.
 func fail(w io.Writer, err error, code int) int {
+	text := err.Error()
+	var away *pgconn.ConnectError
 	if e := errs.As(err); e != nil {
-		err = errors.New(e.Message)
+		text = e.Message
+	} else if errors.As(err, &away) {
+		text += "; start the database, or correct its address in CRM_DATABASE_URL"
 	}
-	fmt.Fprintln(w, "crm:", err)
+	fmt.Fprintln(w, "crm:", strings.Join(strings.Fields(text), " ")) // libraries break lines
 	return code
 }
 

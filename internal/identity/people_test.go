@@ -125,8 +125,16 @@ func TestGrantsNobodyWouldUnderstandAreRefused(t *testing.T) {
 	t.Parallel()
 	w := setup(t)
 	bad := []map[string]any{
-		{"contact": "all"}, {"contact:read": "everything"}, {"contact:read": true}, {"contact:read": nil}, {"contact:read": ""},
-		{"contact:read": "ALL"}, {"contact:fly": "all"}, {":read": "all"}, {":": "all"}, {"contact:read:": "all"},
+		{"contact": "all"},
+		{"contact:read": "everything"},
+		{"contact:read": true},
+		{"contact:read": nil},
+		{"contact:read": ""},
+		{"contact:read": "ALL"},
+		{"contact:fly": "all"},
+		{":read": "all"},
+		{":": "all"},
+		{"contact:read:": "all"},
 		{"contact:read": "own", "deal:read": map[string]any{"scope": "all"}},
 	}
 	for _, grants := range bad {

@@ -68,7 +68,7 @@ func boardPage(p BoardPage) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = switcher(Words.Views, p.Switch).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = switcher(Words.ShownAs, p.Switch).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

@@ -4,6 +4,7 @@ import (
 	"hash/fnv"
 	"math"
 	"net/url"
+	"regexp"
 	"strconv"
 	"strings"
 )
@@ -26,13 +27,28 @@ func signed(v float64) string {
 	return "+" + s
 }
 
-// reasonSize scales an effect to the 18 units on each side of the middle line.
+// spelled is the end a model may give its sentence: ": −2.8 points".
+var spelled = regexp.MustCompile(`: [+−-][0-9.,]+ points?$`)
+
+// fact is a reason without its points, which stand beside it as a figure.
+func (r Reason) fact() string {
+	return spelled.ReplaceAllString(r.Text, "")
+}
+
+// reasonLeast keeps a bar of a small effect wide enough to be seen as one.
+const reasonLeast = 2
+
+// reasonSize scales an effect to the 28 units on each side of the middle line.
 func reasonSize(r Reason, list []Reason) float64 {
 	top := 1.0
 	for _, o := range list {
 		top = math.Max(top, math.Abs(o.Effect))
 	}
-	return r.Effect / top * 18
+	size := r.Effect / top * 28
+	if r.Effect != 0 && math.Abs(size) < reasonLeast {
+		return math.Copysign(reasonLeast, size)
+	}
+	return size
 }
 
 func (v Tags) shown() int {
@@ -51,13 +67,13 @@ func (v Tags) rest() string {
 }
 
 func (v Score) title() string {
-	s := Words.Machine + ": " + strconv.Itoa(v.Value)
+	s := strings.TrimSpace(Words.Machine + ": " + strconv.Itoa(v.Value) + " " + v.Grade)
 	if len(v.Reasons) == 0 {
 		return s
 	}
 	var texts []string
 	for _, r := range v.Reasons {
-		texts = append(texts, signed(r.Effect)+" "+r.Text)
+		texts = append(texts, signed(r.Effect)+" "+r.fact())
 	}
 	return s + ". " + strings.Join(texts, "; ")
 }

@@ -53,6 +53,7 @@ type words struct {
 	Save             string
 	Add              string
 	Views            string
+	ShownAs          string
 	Private          string
 	Edited           string
 	SaveNew          string
@@ -224,6 +225,7 @@ var Words = words{
 	Save:             "Save",
 	Add:              "Add",
 	Views:            "Views",
+	ShownAs:          "Shown as",
 	Private:          "only you",
 	Edited:           "Edited",
 	SaveNew:          "Save as new",
