@@ -40,7 +40,7 @@ func startRedis(t *testing.T) *redisServer {
 	t.Cleanup(func() { stop(); _ = os.RemoveAll(dir) })
 	deadline := time.Now().Add(20 * time.Second)
 	for time.Now().Before(deadline) {
-		if conn, err := net.Dial("unix", socket); err == nil { //nolint:noctx // a look at a local socket
+		if conn, err := net.Dial("unix", socket); err == nil {
 			_ = conn.Close()
 			return &redisServer{"unix://" + socket, stop}
 		}

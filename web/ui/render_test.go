@@ -119,3 +119,19 @@ func TestSortedColumnSaysSo(t *testing.T) {
 		t.Error("the sorted column has no aria-sort")
 	}
 }
+
+// A model may spell the points in its sentence; the list shows them once, as a figure.
+func TestReasonShowsItsPointsOnce(t *testing.T) {
+	t.Parallel()
+	score := ui.Score{Value: 22, Grade: "C", ID: "r1", Reasons: []ui.Reason{{Text: "Source is newsletter: −13 points", Effect: -12.8}, {Text: "Ratio is 3: 1", Effect: 0.1}}}
+	html := draw(t, score)
+	if strings.Contains(html, "points") || !strings.Contains(html, ">−13<") {
+		t.Errorf("the points stand twice or not at all: %s", html)
+	}
+	if !strings.Contains(html, "Ratio is 3: 1") {
+		t.Errorf("a sentence without points was cut: %s", html)
+	}
+	if !strings.Contains(html, `aria-label="AI: 22 C. `) {
+		t.Errorf("the name of the button does not begin with what it shows: %s", html)
+	}
+}
