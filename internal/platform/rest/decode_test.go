@@ -118,7 +118,7 @@ func TestDecodeReadsWhatTheRouteKnows(t *testing.T) {
 func TestDecodeNamesTheFieldItRefuses(t *testing.T) {
 	t.Parallel()
 	tests := []struct{ body, field, code string }{
-		{`{"nmae":"a"}`, "nmae", "unknown_field"},
+		{`{"nome":"a"}`, "nome", "unknown_field"},
 		{`{"Name":"a"}`, "Name", "unknown_field"},
 		{`{"name":"a","NAME":"b"}`, "NAME", "unknown_field"},
 		{`{"inner":{"KEY":"b"}}`, "KEY", "unknown_field"},

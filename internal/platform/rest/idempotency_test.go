@@ -190,12 +190,12 @@ func TestTwentyIdenticalRequestsAtOnceHaveOneEffect(t *testing.T) {
 	wg.Wait()
 	bodies, fresh := map[string]int{}, 0
 	for _, w := range answers {
-		switch {
-		case w.Code == 409:
+		switch w.Code {
+		case 409:
 			if p := readProblem(t, w); p.Code != "request_in_progress" {
 				t.Errorf("%s", w.Body)
 			}
-		case w.Code == 201:
+		case 201:
 			bodies[w.Body.String()]++
 			if w.Header().Get("Idempotency-Replayed") == "" {
 				fresh++
