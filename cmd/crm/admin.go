@@ -59,7 +59,7 @@ type tenantCmd struct {
 	Create  tenantCreate  `cmd:"" help:"Create a tenant."`
 	List    tenantList    `cmd:"" help:"List the tenants."`
 	Suspend tenantSuspend `cmd:"" help:"Close a tenant; its data stays."`
-	Delete  tenantDelete  `cmd:"" help:"Mark a tenant deleted; its data stays until it is purged."`
+	Delete  tenantDelete  `cmd:"" help:"Close a tenant for good; its data stays in the database."`
 }
 
 func (tenantCmd) Help() string {

@@ -36,6 +36,9 @@ func (a *App) requestID(next http.Handler) http.Handler {
 		r.Header.Set("X-Request-Id", rid)
 		w.Header().Set("X-Request-Id", rid)
 		w.Header().Set("X-Content-Type-Options", "nosniff")
+		// From here on the peer is the client, whatever trusted proxies lie between:
+		// limits and consent records count it.
+		r.RemoteAddr = net.JoinHostPort(clientIP(r, a.trusted), "0")
 		next.ServeHTTP(w, r)
 	})
 }

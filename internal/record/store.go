@@ -2,7 +2,6 @@ package record
 
 import (
 	"context"
-	"fmt"
 	"reflect"
 	"strings"
 
@@ -216,6 +215,3 @@ func (s *Store[T]) Change(ctx context.Context, id uuid.UUID, act Act, fn func(ct
 	}
 	return out, nil
 }
-
-// Summary is a one-line description for logs and tests.
-func (r *Record) Summary() string { return fmt.Sprintf("%s %s v%d", r.Def.Name, r.ID(), r.Version()) }

@@ -151,15 +151,6 @@ func AfterCommit(ctx context.Context, f func()) {
 	f()
 }
 
-// InTx returns the open transaction of ctx, if any.
-func InTx(ctx context.Context) (pgx.Tx, bool) {
-	st, ok := ctx.Value(txKey{}).(*txState)
-	if !ok {
-		return nil, false
-	}
-	return st.tx, true
-}
-
 // Query is a statement with its arguments.
 type Query struct {
 	SQL  string
