@@ -146,6 +146,6 @@ func (s *server) search(r *http.Request) (any, error) {
 }
 
 var (
-	sqlSearch = "select record_id from search_records(lower($1), array['contact'], 20)"
+	sqlSearch = "select record_id from search_records(lower($1), array['contact'], '{}', '{}', null, '{}', '{}', 20)"
 	sqlMany   = selectContacts("t.id = any($2) and t.deleted_at is null")
 )

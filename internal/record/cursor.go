@@ -3,6 +3,7 @@ package record
 import (
 	"encoding/base64"
 	"encoding/json"
+	"strconv"
 	"strings"
 
 	"github.com/google/uuid"
@@ -61,7 +62,7 @@ func encodeCursor(tenant uuid.UUID, sort string, keys []SortKey, r *Record) stri
 }
 
 func decodeCursor(s string, tenant uuid.UUID, sort string, keys []SortKey) ([]any, uuid.UUID, error) {
-	bad := malformed(errs.Fields{{Field: "cursor", Code: "bad_cursor", Message: "This cursor belongs to another list. Start again without it."}})
+	bad := badCursor()
 	raw, err := base64.RawURLEncoding.DecodeString(s)
 	var c cursor
 	if err != nil || json.Unmarshal(raw, &c) != nil || c.Tenant != tenant.String()[24:] || c.Sort != sort || len(c.Values) != len(keys) {
@@ -79,6 +80,32 @@ func decodeCursor(s string, tenant uuid.UUID, sort string, keys []SortKey) ([]an
 	return out, c.ID, nil
 }
 
+// rankSort is the sort a cursor of a ranked list names.
+const rankSort = "~rank"
+
+func encodeRank(tenant uuid.UUID, rank string, last uuid.UUID) string {
+	b, _ := json.Marshal(cursor{Tenant: tenant.String()[24:], Sort: rankSort, Values: []*string{&rank}, ID: last})
+	return base64.RawURLEncoding.EncodeToString(b)
+}
+
+func decodeRank(s string, tenant uuid.UUID) (float64, uuid.UUID, error) {
+	var c cursor
+	raw, err := base64.RawURLEncoding.DecodeString(s)
+	if err == nil {
+		err = json.Unmarshal(raw, &c)
+	}
+	if err == nil && c.Tenant == tenant.String()[24:] && c.Sort == rankSort && len(c.Values) == 1 && c.Values[0] != nil {
+		if rank, err := strconv.ParseFloat(*c.Values[0], 32); err == nil {
+			return rank, c.ID, nil
+		}
+	}
+	return 0, uuid.Nil, badCursor()
+}
+
+func badCursor() error {
+	return malformed(errs.Fields{{Field: "cursor", Code: "bad_cursor", Message: "This cursor belongs to another list. Start again without it."}})
+}
+
 // notNull names the base fields that are never empty, which allows the planner
 // to walk an index with a row comparison.
 func notNull(f *Field) bool {
@@ -89,15 +116,17 @@ func notNull(f *Field) bool {
 	return f.Required
 }
 
-// orderBy writes the order: empty values last in both directions.
-func orderBy(keys []SortKey, alias string) string {
+// orderBy writes the order: empty values last in both directions. With split,
+// the statement shows only filled or only empty first keys; the first key then
+// is ordered as an index is.
+func orderBy(keys []SortKey, alias string, split bool) string {
 	var parts []string
 	desc := false
-	for _, k := range keys {
+	for i, k := range keys {
 		s := alias + "." + k.Field.Column
 		if k.Desc {
 			s += " desc"
-			if !notNull(k.Field) {
+			if !notNull(k.Field) && (i > 0 || !split) {
 				s += " nulls last"
 			}
 		}
@@ -111,7 +140,8 @@ func orderBy(keys []SortKey, alias string) string {
 	return strings.Join(append(parts, last), ", ")
 }
 
-// afterCursor is the predicate for rows after the cursor in orderBy's order.
+// afterCursor is the predicate for rows after the cursor in orderBy's order,
+// among those whose first key is filled if the cursor's is, and empty if not.
 func (b *sqlBuilder) afterCursor(keys []SortKey, values []any, last uuid.UUID, alias string) string {
 	cmp := ".id > "
 	if keys[len(keys)-1].Desc {
@@ -119,14 +149,14 @@ func (b *sqlBuilder) afterCursor(keys []SortKey, values []any, last uuid.UUID, a
 	}
 	pred := alias + cmp + b.arg(last)
 	for i := len(keys) - 1; i >= 0; i-- {
-		pred = b.afterKey(keys[i], values[i], alias, pred)
+		pred = b.afterKey(keys[i], values[i], alias, pred, i == 0 || notNull(keys[i].Field))
 	}
 	return pred
 }
 
 // afterKey wraps the predicate of the later keys: strictly after this value, or
-// equal to it and after on the rest.
-func (b *sqlBuilder) afterKey(k SortKey, v any, alias, rest string) string {
+// equal to it and after on the rest. filled says that no row here lacks it.
+func (b *sqlBuilder) afterKey(k SortKey, v any, alias, rest string, filled bool) string {
 	col := alias + "." + k.Field.Column
 	if v == nil {
 		return "(" + col + " is null and " + rest + ")"
@@ -136,7 +166,7 @@ func (b *sqlBuilder) afterKey(k SortKey, v any, alias, rest string) string {
 	if k.Desc {
 		cmp, wide = " < ", " <= "
 	}
-	if notNull(k.Field) {
+	if filled {
 		// The redundant bound lets the index start at the right place.
 		return "(" + col + wide + ref + " and (" + col + cmp + ref + " or " + rest + "))"
 	}

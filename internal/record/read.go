@@ -123,109 +123,18 @@ func collect(rows pgx.Rows, def *Definition) []*Record {
 	return out
 }
 
-// List returns one page of the records the actor may see.
-func (o *Object) List(ctx context.Context, q Query) (*Page, error) {
-	a, scope, err := auth.Require(ctx, o.Def.Name, auth.Read)
-	if err != nil {
-		return nil, err
-	}
-	if q.Limit == 0 {
-		q.Limit = DefaultLimit
-	}
-	if q.Limit < 1 || q.Limit > MaxLimit {
-		return nil, malformed(errs.Fields{{Field: "limit", Code: "out_of_range", Message: fmt.Sprintf("limit must be between 1 and %d.", MaxLimit)}})
-	}
-	keys, err := o.Def.parseSort(q.Sort)
-	if err != nil {
-		return nil, err
-	}
-	queries, err := o.listQueries(ctx, a, scope, q, keys)
-	if err != nil {
-		return nil, err
-	}
-	return o.readPage(ctx, a, q, keys, queries)
-}
-
-// listQueries writes the page's statement and, when asked, the count's.
-func (o *Object) listQueries(ctx context.Context, a *auth.Actor, scope auth.Scope, q Query, keys []SortKey) ([]db.Query, error) {
-	b := &sqlBuilder{actor: a, defs: o.k.resolver(ctx)}
-	where, err := o.listWhere(b, scope, q)
-	if err != nil {
-		return nil, err
-	}
-	count := db.Query{SQL: "select count(*) from " + o.Def.Table + " t where " + where, Args: append([]any(nil), b.args...)}
-	if q.Cursor != "" {
-		values, last, err := decodeCursor(q.Cursor, a.TenantID, q.Sort, keys)
-		if err != nil {
-			return nil, err
-		}
-		where += " and " + b.afterCursor(keys, values, last, "t")
-	}
-	list := db.Query{Args: b.args, Varied: true, SQL: fmt.Sprintf("select %s from %s t where %s order by %s limit %d",
-		o.Def.selectList(), o.Def.Table, where, orderBy(keys, "t"), q.Limit+1)}
-	if q.Count {
-		return []db.Query{list, count}, nil
-	}
-	return []db.Query{list}, nil
-}
-
-func (o *Object) listWhere(b *sqlBuilder, scope auth.Scope, q Query) (string, error) {
-	where := "t.tenant_id = " + b.arg(b.actor.TenantID)
-	if q.Trash {
-		where += " and t.deleted_at is not null"
-	} else {
-		where += " and t.deleted_at is null"
-	}
-	if vis := b.visible(o.Def, scope, "t"); vis != "" {
-		where += " and " + vis
-	}
-	filter, err := b.where(q.Filter, "t")
-	if err != nil {
-		return "", err
-	}
-	if filter != "" {
-		where += " and " + filter
-	}
-	if words := searchWords(q.Search); words != "" {
-		where += fmt.Sprintf(" and t.id in (select record_id from search_records(%s, array[%s], %d))", b.arg(words), b.arg(o.Def.Name), searchDepth)
-	}
-	return where, nil
-}
-
-func (o *Object) readPage(ctx context.Context, a *auth.Actor, q Query, keys []SortKey, queries []db.Query) (*Page, error) {
-	page := &Page{}
-	err := o.k.DB.ReadMany(ctx, queries, func(i int, rows pgx.Rows) error {
-		if i == 0 {
-			page.Records = collect(rows, o.Def)
-			return nil
-		}
-		var n int64
-		for rows.Next() {
-			if err := rows.Scan(&n); err != nil {
-				return err
-			}
-		}
-		page.Count = &n
-		return nil
-	})
-	if err != nil {
-		return nil, err
-	}
-	if len(page.Records) > q.Limit {
-		page.Records = page.Records[:q.Limit]
-		page.Next = encodeCursor(a.TenantID, q.Sort, keys, page.Records[q.Limit-1])
-	}
-	return page, nil
-}
-
 // IDs returns up to max ids of the records a query matches, for bulk acts.
 func (o *Object) IDs(ctx context.Context, q Query, limit int) ([]uuid.UUID, error) {
 	a, scope, err := auth.Require(ctx, o.Def.Name, auth.Read)
 	if err != nil {
 		return nil, err
 	}
+	n, err := o.narrow(ctx, q)
+	if err != nil {
+		return nil, err
+	}
 	b := &sqlBuilder{actor: a, defs: o.k.resolver(ctx)}
-	where, err := o.listWhere(b, scope, q)
+	where, err := o.listWhere(b, scope, q, n)
 	if err != nil {
 		return nil, err
 	}
