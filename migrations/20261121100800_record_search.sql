@@ -97,12 +97,6 @@ end $$;
 revoke all on function search_candidates(text[], text, int) from public;
 grant execute on function search_candidates(text[], text, int) to crm_app;
 
--- Lists read filled rows in an index's own order and the empty ones after them,
--- so these no longer need to say where empty values go.
-drop index deals_closed_at_idx;
-create index deals_closed_at_idx on deals (tenant_id, closed_at, id);
-drop index leads_score_idx;
-create index leads_score_idx on leads (tenant_id, score, id) where deleted_at is null;
 -- The word of the tenant's documents that a misspelled one most likely means, or
 -- null. variants are patterns one slip away from it.
 -- +goose StatementBegin
@@ -128,6 +122,12 @@ end $$;
 revoke all on function search_spelling(text, text[]) from public;
 grant execute on function search_spelling(text, text[]) to crm_app;
 
+-- Lists read filled rows in an index's own order and the empty ones after them,
+-- so these no longer need to say where empty values go.
+drop index deals_closed_at_idx;
+create index deals_closed_at_idx on deals (tenant_id, closed_at, id);
+drop index leads_score_idx;
+create index leads_score_idx on leads (tenant_id, score, id) where deleted_at is null;
 create index contacts_updated_at_idx on contacts (tenant_id, updated_at desc, id desc);
 create index contacts_first_name_idx on contacts (tenant_id, first_name, id);
 create index accounts_updated_at_idx on accounts (tenant_id, updated_at desc, id desc);
