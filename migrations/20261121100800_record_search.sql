@@ -103,7 +103,7 @@ grant execute on function search_candidates(text[], text, int) to crm_app;
 create function search_spelling(word text, variants text[])
   returns text
   language plpgsql stable security definer set search_path = public, pg_temp
-  set enable_seqscan = off set pg_trgm.word_similarity_threshold = 0.45
+  set enable_seqscan = off
 as $$
 declare
   tenant uuid := app_tenant();
