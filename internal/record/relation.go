@@ -249,3 +249,50 @@ func (o *Object) lockAll(ctx context.Context, tx pgx.Tx, def *Definition, ids []
 func allowAll(ctx context.Context) context.Context {
 	return auth.As(ctx, func(a *auth.Actor) { a.Grants = auth.AllGrants() })
 }
+
+// Related counts the living records of each object that point to one of ids and
+// that the actor may see, by the plural of the object: what a merge would carry
+// along, for people to look at first.
+func (o *Object) Related(ctx context.Context, ids []uuid.UUID) (map[string]int, error) {
+	out := map[string]int{}
+	err := o.k.DB.Tx(ctx, func(ctx context.Context, tx pgx.Tx) error {
+		a := auth.From(ctx)
+		ways, err := o.k.relations(ctx, o.Def.Name)
+		if err != nil {
+			return err
+		}
+		for _, p := range ways {
+			if a.Grants.Scope(p.o.Def.Name, auth.Read) == auth.None {
+				continue
+			}
+			found, err := p.find(ctx, tx, a.TenantID, o.Def.Name, ids)
+			if err != nil {
+				return err
+			}
+			n, err := p.o.countVisible(ctx, tx, found)
+			if err != nil {
+				return err
+			}
+			if n > 0 {
+				out[p.o.Def.Plural] += n
+			}
+		}
+		return nil
+	})
+	return out, err
+}
+
+func (o *Object) countVisible(ctx context.Context, tx pgx.Tx, ids []uuid.UUID) (int, error) {
+	if len(ids) == 0 {
+		return 0, nil
+	}
+	a := auth.From(ctx)
+	b := &sqlBuilder{actor: a}
+	sql := fmt.Sprintf("select count(*) from %s t where t.tenant_id = %s and t.id = any(%s) and t.deleted_at is null", o.Def.Table, b.arg(a.TenantID), b.arg(ids))
+	if vis := b.visible(o.Def, a.Grants.Scope(o.Def.Name, auth.Read), "t"); vis != "" {
+		sql += " and " + vis
+	}
+	var n int
+	err := tx.QueryRow(ctx, sql, b.args...).Scan(&n)
+	return n, err
+}
