@@ -39,6 +39,7 @@ func (s *Service) register(k *record.Kernel) (err error) {
 	s.Activities, err = record.Register[Activity](k, record.Definition{
 		Name: "activity", Plural: "activities", Label: "Activity", LabelPlural: "Activities", Owned: true,
 		ListFields: []string{"type", "subject", "due_at", "priority", "done_at", "owner_id", "created_at"},
+		Links:      carried(), Details: []record.Detail{{Table: "activity_links", Column: "activity_id"}},
 	}, record.HooksFor[Activity]{Before: s.before, After: s.after, Refs: refs})
 	return err
 }

@@ -8,6 +8,8 @@ const (
 	  select $1, u.activity, u.object, u.record from unnest($2::uuid[], $3::text[], $4::uuid[]) as u(activity, object, record)
 	  on conflict on constraint activity_links_pkey do nothing`
 
+	activitiesAbout = `select distinct activity_id from activity_links where tenant_id = $1 and object = $2 and record_id = any($3) order by activity_id`
+
 	// lockDeals takes one lock per deal, in the order given.
 	lockDeals = `select pg_advisory_xact_lock(hashtextextended($1::text || d::text, 23)) from unnest($2::uuid[]) d`
 

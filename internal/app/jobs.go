@@ -24,6 +24,7 @@ func (a *App) registerJobs() {
 	importing.Work(a.registry, func() *importing.Service { return a.Imports })
 	jobs.Work(a.registry, func(ctx context.Context, _ *river.Job[upkeep]) error { return a.upkeep(ctx) })
 	a.registry.Every(12*time.Hour, upkeep{})
+	a.registerBin()
 }
 
 // upkeep makes the journal's partitions of the coming months.

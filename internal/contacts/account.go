@@ -31,6 +31,7 @@ func (s *Service) registerAccounts(k *record.Kernel) (err error) {
 	s.Accounts, err = record.Register[Account](k, record.Definition{
 		Name: "account", Plural: "accounts", Label: "Company", LabelPlural: "Companies", Owned: true,
 		ListFields: []string{"name", "domain", "industry", "employees", "phone", "owner_id", "created_at"},
+		Match:      accountKeys,
 	}, record.HooksFor[Account]{Before: beforeAccounts, Refs: accountRefs})
 	return err
 }

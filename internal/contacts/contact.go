@@ -30,7 +30,7 @@ type Contact struct {
 	Language        string         `crm:"language,text"`
 	TimeZone        string         `crm:"time_zone,text" label:"Time zone"`
 	Address         map[string]any `crm:"address,address"`
-	DoNotContact    bool           `crm:"do_not_contact,boolean" label:"Do not contact" help:"Nothing is sent to this person, whatever a campaign says."`
+	DoNotContact    bool           `crm:"do_not_contact,boolean,sticky" label:"Do not contact" help:"Nothing is sent to this person, whatever a campaign says."`
 	LastContactedAt *time.Time     `crm:"last_contacted_at,datetime" label:"Last contacted"`
 }
 
@@ -38,6 +38,7 @@ func (s *Service) registerContacts(k *record.Kernel) (err error) {
 	s.Contacts, err = record.Register[Contact](k, record.Definition{
 		Name: "contact", Plural: "contacts", Label: "Contact", LabelPlural: "Contacts", Owned: true,
 		ListFields: []string{"first_name", "last_name", "email", "phone", "account_id", "title", "lifecycle", "owner_id", "created_at"},
+		Match:      contactKeys,
 	}, record.HooksFor[Contact]{Before: beforeContacts, Refs: contactRefs})
 	return err
 }

@@ -88,7 +88,7 @@ func builtInRoles() []*Role {
 	return []*Role{
 		{
 			Key: TenantAdmin, Name: "Tenant Admin", BuiltIn: true, Description: "Everything in this workspace.",
-			Grants: map[string]any{"*:create": "all", "*:read": "all", "*:update": "all", "*:delete": "all", "*:execute": "all"},
+			Grants: map[string]any{"*:create": "all", "*:read": "all", "*:update": "all", "*:delete": "all", "*:execute": "all", "*:purge": "all"},
 		},
 		{
 			Key: SalesManager, Name: "Sales Manager", BuiltIn: true, Description: "All sales work of their teams.",
@@ -180,7 +180,7 @@ func checkRoles(ctx context.Context, tx pgx.Tx, changes []record.TypedChange[Rol
 		}
 		for k, v := range c.New.Grants {
 			if !understood(k, v) {
-				return errs.Field("grants", "bad_grant", `A grant is "object:action": "none", "own", "team" or "all"; actions are create, read, update, delete and execute.`)
+				return errs.Field("grants", "bad_grant", `A grant is "object:action": "none", "own", "team" or "all"; actions are create, read, update, delete, purge and execute.`)
 			}
 		}
 		if c.New.DeletedAt == nil {
@@ -193,7 +193,7 @@ func checkRoles(ctx context.Context, tx pgx.Tx, changes []record.TypedChange[Rol
 	return nil
 }
 
-var actions = []auth.Action{auth.Create, auth.Read, auth.Update, auth.Delete, auth.Execute}
+var actions = []auth.Action{auth.Create, auth.Read, auth.Update, auth.Delete, auth.Execute, auth.Purge}
 
 func understood(grant string, value any) bool {
 	object, action, _ := strings.Cut(grant, ":")

@@ -83,6 +83,7 @@ func (s *Service) registerLeads(k *record.Kernel) (err error) {
 	s.Leads, err = record.Register[Lead](k, record.Definition{
 		Name: "lead", Plural: "leads", Label: "Lead", LabelPlural: "Leads", Owned: true,
 		ListFields: []string{"first_name", "last_name", "company", "email", "status", "score", "source", "owner_id", "created_at"},
+		Match:      leadKeys,
 	}, record.HooksFor[Lead]{Before: s.beforeLeads, Refs: leadRefs})
 	if err != nil {
 		return err

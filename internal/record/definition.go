@@ -28,6 +28,8 @@ type Field struct {
 	Search   bool // part of the search document
 	Title    bool // part of the record's name
 	Hidden   bool // secret: never leaves the kernel, never in the journal
+	Cascade  bool // the record goes to the bin, and comes back, with what this relation points to
+	Sticky   bool // true in any of the merged records stays true: a wish such as "do not contact"
 	Default  any  // canonical value for a create that leaves it out
 	Custom   bool // lives in the custom document under Name
 
@@ -67,6 +69,12 @@ type Definition struct {
 	DefaultSort string   // "-created_at" when empty
 	ListFields  []string // columns a list page shows at first
 
+	// Match lists what a record has in common with its probable duplicates; it must
+	// be pure. nil = the object knows no duplicates.
+	Match   func(r *Record) []MatchKey
+	Links   *Links   // pointers to records beside the relation fields
+	Details []Detail // tables that hold parts of a record, purged with it
+
 	byName  map[string]*Field
 	columns []string // every SQL column, fields in order
 	offsets []int    // first column of each field
@@ -91,7 +99,8 @@ type Base struct {
 
 // Describe reads the field tags of T and completes d with them. A tag is
 // `crm:"name,type[,option…]"` with options required, unique, readonly, history,
-// search, title, hidden, target=object, options=a|b|c and default=value.
+// search, title, hidden, cascade, sticky, target=object, options=a|b|c and
+// default=value.
 // It returns an error for a tag it does not understand, at start-up.
 func Describe[T any](d Definition) (*Definition, error) {
 	d.goType = reflect.TypeFor[T]()
@@ -163,7 +172,7 @@ func (f *Field) option(opt string) error {
 	key, value, _ := strings.Cut(opt, "=")
 	flags := map[string]*bool{
 		"required": &f.Required, "unique": &f.Unique, "readonly": &f.ReadOnly, "history": &f.History,
-		"search": &f.Search, "title": &f.Title, "hidden": &f.Hidden,
+		"search": &f.Search, "title": &f.Title, "hidden": &f.Hidden, "cascade": &f.Cascade, "sticky": &f.Sticky,
 	}
 	if p, ok := flags[key]; ok {
 		*p = true

@@ -220,8 +220,8 @@ func scanEntry(row pgx.CollectableRow) (Entry, error) {
 	return e, json.Unmarshal(data, &e.Data)
 }
 
-// Timeline returns what happened to a record and to the records that name it,
-// newest first, before the given seq (0 = from the newest). The caller must have
+// Timeline returns what happened to a record, to those that were merged into it and
+// to the records that name them, newest first, before the given seq (0 = from the newest). The caller must have
 // shown that the actor may see the record.
 func (k *Kernel) Timeline(ctx context.Context, object string, id uuid.UUID, before int64, limit int) ([]Entry, error) {
 	a, err := auth.Must(ctx)
@@ -235,6 +235,12 @@ func (k *Kernel) Timeline(ctx context.Context, object string, id uuid.UUID, befo
 	  (select seq, at from journal where tenant_id = $1 and object = $2 and record_id = $3 and seq < $4 order by seq desc limit $5)
 	  union
 	  (select seq, at from journal_refs where tenant_id = $1 and record_id = $3 and seq < $4 order by seq desc limit $5)
+	  union
+	  (select x.seq, x.at from (` + absorbedIDs + `) m cross join lateral (
+	    (select seq, at from journal where tenant_id = $1 and object = $2 and record_id = m.id and seq < $4 order by seq desc limit $5)
+	    union
+	    (select seq, at from journal_refs where tenant_id = $1 and record_id = m.id and seq < $4 order by seq desc limit $5)
+	  ) x order by x.seq desc limit $5)
 	) s join journal j on j.tenant_id = $1 and j.seq = s.seq and j.at = s.at order by j.seq desc limit $5`
 	return k.entries(ctx, db.Query{SQL: sql, Args: []any{a.TenantID, object, id, before, limit}})
 }

@@ -31,6 +31,7 @@ type Kernel struct {
 	watchMu     sync.RWMutex
 	watchers    []func(Notice)
 	subscribers []Subscriber
+	movers      []Mover
 }
 
 // Deps are what a Kernel needs. Shared may be nil: then nothing is cached beyond
@@ -139,6 +140,9 @@ func (k *Kernel) notify(n Notice) {
 		f(n)
 	}
 }
+
+// moment is now as the database keeps it.
+func (k *Kernel) moment() time.Time { return k.Now().UTC().Truncate(time.Microsecond) }
 
 // zone is the actor's time zone, UTC when unset or unknown.
 func zone(a *auth.Actor) *time.Location {

@@ -32,8 +32,9 @@ type Undone struct {
 
 type undoKey struct{}
 
-// Undoing reports whether the change under way takes an earlier one back; hooks
-// then skip rules about how a state may be entered, since it was held before.
+// Undoing reports whether the change under way takes an earlier one back, or only
+// carries pointers to a merged record along; hooks then skip rules about how a
+// state may be entered, since it was held before.
 func Undoing(ctx context.Context) bool { return ctx.Value(undoKey{}) != nil }
 
 // undoChunk is how many journal rows one transaction of an undo takes back.
@@ -52,6 +53,9 @@ func (k *Kernel) Undo(ctx context.Context, seq int64) (*Undone, error) {
 	if len(entries) == 0 {
 		return nil, errs.Missing("change")
 	}
+	if e := entries[0]; e.BatchID != nil && (e.Action == merged || e.Data[mergedFrom] != nil) {
+		return k.UndoBatch(ctx, *e.BatchID) // half a merge would be neither
+	}
 	out := &Undone{Conflicts: []UndoConflict{}}
 	return out, k.undoEntries(ctx, entries, out)
 }
@@ -59,11 +63,24 @@ func (k *Kernel) Undo(ctx context.Context, seq int64) (*Undone, error) {
 // UndoBatch reverses every row of a batch (an import, a bulk edit, a
 // conversion), newest first.
 func (k *Kernel) UndoBatch(ctx context.Context, batch uuid.UUID) (*Undone, error) {
-	a, err := auth.Must(ctx)
-	if err != nil {
+	if _, err := auth.Must(ctx); err != nil {
 		return nil, err
 	}
+	if merge, err := k.mergeOf(ctx, batch); err != nil {
+		return nil, err
+	} else if merge != nil {
+		return k.unmerge(ctx, batch, merge)
+	}
 	out := &Undone{Conflicts: []UndoConflict{}}
+	return out, k.undoBatch(ctx, batch, out)
+}
+
+// undoBatch takes the rows of a batch back in pieces.
+func (k *Kernel) undoBatch(ctx context.Context, batch uuid.UUID, out *Undone) error {
+	a, err := auth.Must(ctx)
+	if err != nil {
+		return err
+	}
 	before := int64(1<<63 - 1)
 	for {
 		entries, err := k.entries(ctx, db.Query{
@@ -72,20 +89,20 @@ func (k *Kernel) UndoBatch(ctx context.Context, batch uuid.UUID) (*Undone, error
 			Args: []any{a.TenantID, batch, before, undoChunk},
 		})
 		if err != nil {
-			return nil, err
+			return err
 		}
 		if len(entries) == 0 {
 			break
 		}
 		before = entries[len(entries)-1].Seq
 		if err := k.undoEntries(ctx, entries, out); err != nil {
-			return nil, err
+			return err
 		}
 	}
 	if out.Reversed == 0 && len(out.Conflicts) == 0 {
-		return nil, errs.Missing("batch of changes")
+		return errs.Missing("batch of changes")
 	}
-	return out, nil
+	return nil
 }
 
 // undoEntries takes rows back in one transaction, grouped by object so that each
@@ -138,8 +155,16 @@ func (o *Object) undoRun(ctx context.Context, tx pgx.Tx, entries []Entry, out *U
 	if err != nil {
 		return err
 	}
+	purged, err := o.purgedAmong(ctx, tx, ops, found)
+	if err != nil {
+		return err
+	}
 	var changes []*Change
-	for i := range entries {
+	for i, e := range entries {
+		if purged[e.RecordID] { // nothing is left to give its values back to
+			out.Conflicts = append(out.Conflicts, UndoConflict{e.Object, e.RecordID, "id", e.RecordID, nil})
+			continue
+		}
 		c, err := o.reverse(a, def, &entries[i], found[i], out)
 		if err != nil {
 			return err
@@ -219,6 +244,9 @@ func (o *Object) revertField(def *Definition, e *Entry, name string, current *Re
 			return
 		}
 	} else if !sameJSON(f, became, now) {
+		if sameJSON(f, was, now) { // taken back already
+			return
+		}
 		out.Conflicts = append(out.Conflicts, UndoConflict{e.Object, e.RecordID, name, became, jsonValue(f, now)})
 		return
 	}

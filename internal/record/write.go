@@ -28,6 +28,7 @@ type Change struct {
 	Seq      int64          // the journal row, once saved; 0 when nothing changed
 
 	fields map[string][2]any
+	unique bool // refuse when there is a probable duplicate
 }
 
 // Changed reports whether a field differs between old and new.
@@ -60,6 +61,10 @@ type Operation struct {
 	Action    string         // the act's own word for the journal
 	Data      map[string]any // facts for the journal
 	Err       error          // a refusal found before, reported in place
+	// Unique refuses a create, with the code duplicate, when the actor can see a
+	// probable duplicate. The whole transaction has to be rolled back then, so it is
+	// for a single operation.
+	Unique bool
 }
 
 // Result tells what became of one operation; Err is set or Record is.
@@ -97,6 +102,7 @@ func (o *Object) One(ctx context.Context, op Operation) (Result, error) {
 
 func (o *Object) applyTx(ctx context.Context, tx pgx.Tx, ops []Operation, atomic bool) ([]Result, error) {
 	ops = slices.Clone(ops) // ids are filled in
+	ctx = o.cascadeBatch(ctx, ops)
 	results := make([]Result, len(ops))
 	for _, wave := range waves(ops) {
 		if !atomic {
@@ -341,7 +347,7 @@ func (o *Object) prepareCreate(a *auth.Actor, def *Definition, op *Operation) (*
 		op.ID = id.New()
 	}
 	r.Set("id", op.ID)
-	c := &Change{New: r, Action: "created", Data: op.Data}
+	c := &Change{New: r, Action: "created", Data: op.Data, unique: op.Unique}
 	if op.Action != "" {
 		c.Action = op.Action
 	}
@@ -375,7 +381,13 @@ func (o *Object) save(ctx context.Context, tx pgx.Tx, changes []*Change) error {
 	if len(live) == 0 {
 		return nil
 	}
+	if err := o.checkReturns(ctx, tx, live); err != nil {
+		return err
+	}
 	if err := o.write(ctx, tx, a, live, now); err != nil {
+		return err
+	}
+	if err := o.cascade(ctx, tx, live); err != nil {
 		return err
 	}
 	if o.hooks.After != nil {

@@ -1,6 +1,7 @@
 package record
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -17,6 +18,7 @@ import (
 // write sends rows, journal and search documents in one round trip.
 func (o *Object) write(ctx context.Context, tx pgx.Tx, a *auth.Actor, changes []*Change, now time.Time) error {
 	b := &pgx.Batch{}
+	doubles := o.queueDoubles(b, a, changes)
 	var creates []*Record
 	for _, c := range changes {
 		if c.Old == nil {
@@ -33,7 +35,16 @@ func (o *Object) write(ctx context.Context, tx pgx.Tx, a *auth.Actor, changes []
 	queueJournal(b, rows, func(i int, seq int64) { changes[i].Seq = seq })
 	o.queueSearch(b, a.TenantID, changes)
 	o.queueRefs(b, a.TenantID, changes)
-	return tx.SendBatch(ctx, b).Close()
+	o.queueMatchKeys(b, a.TenantID, changes)
+	o.queueUnredirect(b, a.TenantID, changes)
+	stale := &stale{}
+	if !Undoing(ctx) {
+		stale = o.queueStale(b, a.TenantID, changes)
+	}
+	if err := tx.SendBatch(ctx, b).Close(); err != nil {
+		return err
+	}
+	return cmp.Or(doubles.err, stale.err)
 }
 
 func (o *Object) queueInserts(b *pgx.Batch, tenant uuid.UUID, records []*Record) {

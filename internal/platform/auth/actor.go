@@ -63,6 +63,7 @@ const (
 	Update  Action = "update"
 	Delete  Action = "delete"
 	Execute Action = "execute"
+	Purge   Action = "purge" // delete for good
 )
 
 // Grants maps "object:action" to a scope. The object "*" covers every object
@@ -144,7 +145,7 @@ func SystemActor(tenant uuid.UUID) *Actor {
 
 // AllGrants is every action on every object of one tenant.
 func AllGrants() Grants {
-	return Grants{"*:create": All, "*:read": All, "*:update": All, "*:delete": All, "*:execute": All}
+	return Grants{"*:create": All, "*:read": All, "*:update": All, "*:delete": All, "*:execute": All, "*:purge": All}
 }
 
 // As returns a copy of the context whose actor is changed by fn.

@@ -78,6 +78,8 @@ type problem struct {
 	RequestID string            `json:"request_id"`
 	Errors    []errs.FieldError `json:"errors"`
 	Data      map[string]any    `json:"data,omitempty"`
+	// Candidates are the records that a refused create would have doubled.
+	Candidates any `json:"candidates,omitempty"`
 }
 
 // Problem answers with the error. Internal causes are logged with the request id
@@ -95,6 +97,9 @@ func Problem(w http.ResponseWriter, r *http.Request, err error) {
 	p := problem{Type: "about:blank", Title: http.StatusText(status), Status: status, Detail: e.Message, Code: e.Code, RequestID: RequestID(r), Errors: e.Fields, Data: e.Data}
 	if p.Errors == nil {
 		p.Errors = []errs.FieldError{}
+	}
+	if list := e.Data["candidates"]; list != nil {
+		p.Candidates, p.Data = list, nil
 	}
 	h := w.Header()
 	h.Set("Content-Type", "application/problem+json")

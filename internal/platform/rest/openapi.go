@@ -91,7 +91,7 @@ func Nullable(s Schema) Schema {
 }
 
 var problemSchema = Obj(map[string]Schema{
-	"type": Str, "title": Str, "status": Int, "detail": Str, "code": Str, "request_id": Str, "data": {"type": "object"},
+	"type": Str, "title": Str, "status": Int, "detail": Str, "code": Str, "request_id": Str, "data": {"type": "object"}, "candidates": Array(Any),
 	"errors": Array(Obj(map[string]Schema{"field": Str, "code": Str, "message": Str}, "field", "code", "message")),
 }, "type", "title", "status", "detail", "code", "request_id", "errors")
 

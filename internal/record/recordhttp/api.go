@@ -1,7 +1,7 @@
 // Package recordhttp gives every object of the kernel its REST calls: list, get,
-// create, patch, delete, restore, upsert, batch, timeline, schema, and the
-// journal's calls (changes, undo, search). A custom object gets them all on the
-// day it is made. The grammar is the contract's, section 4.
+// create, patch, delete, restore, purge, upsert, batch, duplicates, merge, timeline,
+// schema, and the journal's calls (changes, undo, search). A custom object gets
+// them all on the day it is made. The grammar is the contract's, section 4.
 package recordhttp
 
 import (
@@ -50,9 +50,10 @@ func (a *API) reads(o *record.Object) []rest.Route {
 	list := route("", "list", "List "+many, rest.Obj(map[string]rest.Schema{"data": rest.Array(one), "next_cursor": rest.Nullable(rest.Str), "count": rest.Int}, "data", "next_cursor"), a.list(o))
 	list.Params = listParams
 	get := route("/{id}", "get", "Read one of the "+many, one, a.get(o))
+	get.Params = []rest.Param{{Name: "redirect", Description: "false reads a merged record itself, in the bin, instead of leading to the one it became part of (308).", Schema: rest.Bool}}
 	timeline := route("/{id}/timeline", "timeline", "What happened to one of the "+many, rest.Obj(map[string]rest.Schema{"data": rest.Array(rest.Ref("Change")), "next_cursor": rest.Nullable(rest.Str)}, "data", "next_cursor"), a.timeline(o))
 	get.IDs, timeline.IDs = id, id
-	return []rest.Route{list, route("/schema", "schema", "The fields of "+many, rest.Schema{"type": "object"}, a.schema(o)), get, timeline}
+	return []rest.Route{list, route("/schema", "schema", "The fields of "+many, rest.Schema{"type": "object"}, a.schema(o)), a.duplicatesRoute(o), get, timeline}
 }
 
 func (a *API) writes(o *record.Object) []rest.Route {
@@ -65,17 +66,26 @@ func (a *API) writes(o *record.Object) []rest.Route {
 	}
 	create := route("POST", "", "create", "Create a "+lower, auth.Create)
 	create.Status, create.Handle = 201, a.create(o)
+	if d.Match != nil {
+		create.Body = rest.Ref(schemaName(d) + "Create")
+		create.Params = []rest.Param{{Name: "allow_duplicate", Description: "true makes the record although a probable duplicate can be seen; else that is 409 with candidates.", Schema: rest.Bool}}
+	}
 	patch := route("PATCH", "/{id}", "update", "Change a "+lower, auth.Update)
 	patch.IDs, patch.Handle = id, a.update(o)
 	del := route("DELETE", "/{id}", "delete", "Move a "+lower+" to the bin", auth.Delete)
 	del.IDs, del.Body, del.Answer, del.Status, del.Handle = id, nil, nil, 204, a.delete(o)
+	del.Params = []rest.Param{{Name: "purge", Description: "true deletes for good; needs the right purge.", Schema: rest.Bool}}
 	restore := route("POST", "/{id}/restore", "restore", "Bring a "+lower+" back from the bin", auth.Delete)
 	restore.IDs, restore.Body, restore.Handle = id, nil, a.restore(o)
 	upsert := route("PUT", "/by/{unique_field}/{value}", "upsert", "Create or change the "+lower+" with this unique value", auth.Create)
 	upsert.Handle = a.upsert(o)
 	batch := route("POST", "/batch", "batch", "Run up to 1,000 operations", auth.Read)
 	batch.Body, batch.Answer, batch.Handle = batchSchema(input), batchAnswer(one), a.batch(o)
-	return []rest.Route{create, batch, patch, del, restore, upsert}
+	out := []rest.Route{create, batch, patch, del, restore, upsert}
+	if !d.System {
+		out = append(out, a.mergeRoute(o))
+	}
+	return out
 }
 
 func (a *API) get(o *record.Object) rest.Handler {
@@ -85,6 +95,11 @@ func (a *API) get(o *record.Object) rest.Handler {
 			return err
 		}
 		rec, err := o.Get(r.Context(), id)
+		if errs.KindOf(err) == errs.NotFound || (err == nil && rec.Deleted()) {
+			if gone, err := a.moved(w, r, o, id); gone || err != nil {
+				return err
+			}
+		}
 		if err != nil {
 			return err
 		}
@@ -114,13 +129,25 @@ func (a *API) answer(w http.ResponseWriter, r *http.Request, o *record.Object, s
 
 func (a *API) create(o *record.Object) rest.Handler {
 	return func(w http.ResponseWriter, r *http.Request) error {
-		patch, err := a.patch(r, o)
+		body, err := rest.Object(r)
 		if err != nil {
 			return err
 		}
-		res, err := o.One(r.Context(), record.Operation{Kind: record.OpCreate, Patch: patch})
+		allow, err := allowsDuplicate(r, body)
 		if err != nil {
 			return err
+		}
+		def, err := a.k.Definition(r.Context(), o.Def.Name)
+		if err != nil {
+			return err
+		}
+		patch, err := def.ParseJSON(body)
+		if err != nil {
+			return err
+		}
+		res, err := o.One(r.Context(), record.Operation{Kind: record.OpCreate, Patch: patch, Unique: !allow})
+		if err != nil {
+			return withCandidates(err)
 		}
 		w.Header().Set("Location", "/api/v1/"+o.Def.Plural+"/"+res.Record.ID().String())
 		return a.answer(w, r, o, 201, res.Record)
@@ -163,8 +190,14 @@ func (a *API) update(o *record.Object) rest.Handler {
 
 func (a *API) delete(o *record.Object) rest.Handler {
 	return func(w http.ResponseWriter, r *http.Request) error {
-		_, err := a.byID(r, o, record.OpDelete)
+		forGood, err := purges(r)
 		if err != nil {
+			return err
+		}
+		if forGood {
+			return a.purge(w, r, o)
+		}
+		if _, err := a.byID(r, o, record.OpDelete); err != nil {
 			return err
 		}
 		return rest.NoContent(w)
@@ -387,6 +420,7 @@ func (a *API) batch(o *record.Object) rest.Handler {
 		var in struct {
 			Operations []batchOp `json:"operations"`
 			Atomic     bool      `json:"atomic"`
+			Allow      *bool     `json:"allow_duplicate"` // true when absent
 		}
 		if err := rest.Decode(r, &in); err != nil {
 			return err
@@ -401,10 +435,11 @@ func (a *API) batch(o *record.Object) rest.Handler {
 		ops := make([]record.Operation, len(in.Operations))
 		for i, op := range in.Operations {
 			ops[i] = readOp(def, op)
+			ops[i].Unique = in.Allow != nil && !*in.Allow
 		}
 		results, err := o.Apply(r.Context(), ops, in.Atomic)
 		if err != nil {
-			return err
+			return withCandidates(err)
 		}
 		return rest.Raw(w, 200, appendResults(results))
 	}
@@ -444,11 +479,15 @@ func appendResults(results []record.Result) []byte {
 			out = append(out, ',')
 		}
 		if res.Err != nil {
-			e := errs.As(res.Err)
+			e := errs.As(withCandidates(res.Err))
 			if e == nil {
 				e = errs.New(errs.Internal, "internal", "Something went wrong on our side.")
 			}
-			b, _ := json.Marshal(map[string]any{"status": rest.StatusOf(e), "error": map[string]any{"code": e.Code, "detail": e.Message, "errors": e.Fields}})
+			refusal := map[string]any{"code": e.Code, "detail": e.Message, "errors": e.Fields}
+			if list := e.Data["candidates"]; list != nil {
+				refusal["candidates"] = list
+			}
+			b, _ := json.Marshal(map[string]any{"status": rest.StatusOf(e), "error": refusal})
 			out = append(out, b...)
 			continue
 		}

@@ -1,6 +1,7 @@
 package recordhttp
 
 import (
+	"maps"
 	"strings"
 
 	"crm/internal/platform/rest"
@@ -24,7 +25,20 @@ func Schemas(defs []*record.Definition) map[string]rest.Schema {
 	}
 	for _, d := range defs {
 		out[schemaName(d)], out[schemaName(d)+"Input"] = objectSchemas(d)
+		if d.Match != nil {
+			out[schemaName(d)+"Create"] = createSchema(out[schemaName(d)+"Input"])
+		}
 	}
+	return out
+}
+
+// createSchema is the input of a create: it also takes the wish to double a record.
+func createSchema(input rest.Schema) rest.Schema {
+	props, _ := input["properties"].(map[string]rest.Schema)
+	props = maps.Clone(props)
+	props["allow_duplicate"] = rest.Bool
+	out := rest.Obj(props)
+	out["additionalProperties"] = false
 	return out
 }
 
@@ -133,7 +147,7 @@ func Describe(d *record.Definition) map[string]any {
 
 func batchSchema(input rest.Schema) rest.Schema {
 	return rest.Obj(map[string]rest.Schema{
-		"atomic":     rest.Bool,
+		"atomic": rest.Bool, "allow_duplicate": rest.Bool,
 		"operations": rest.Array(rest.Obj(map[string]rest.Schema{"op": {"type": "string", "enum": []any{"create", "update", "upsert", "delete", "restore"}}, "id": rest.UUID, "key": rest.Str, "data": input}, "op")),
 	}, "operations")
 }
@@ -141,6 +155,6 @@ func batchSchema(input rest.Schema) rest.Schema {
 func batchAnswer(one rest.Schema) rest.Schema {
 	return rest.Obj(map[string]rest.Schema{"results": rest.Array(rest.Obj(map[string]rest.Schema{
 		"status": rest.Int, "id": rest.UUID, "data": one,
-		"error": rest.Obj(map[string]rest.Schema{"code": rest.Str, "detail": rest.Str, "errors": rest.Nullable(rest.Array(rest.Any))}),
+		"error": rest.Obj(map[string]rest.Schema{"code": rest.Str, "detail": rest.Str, "errors": rest.Nullable(rest.Array(rest.Any)), "candidates": rest.Array(candidateSchema)}),
 	}, "status"))}, "results")
 }

@@ -28,9 +28,17 @@ func (l *listing) bulkActions(out *ui.ListPage) {
 		if l.mayDo(auth.Delete) {
 			out.Bulk = append(out.Bulk, ui.BulkAction{Action: act("Restore", "restore", "undo-2")})
 		}
+		if l.mayDo(auth.Purge) && !l.def.System {
+			forGood := act("Delete for good", "purge", "trash-2")
+			forGood.Ask = "Delete the chosen " + lower(l.def.LabelPlural) + " for good? Nobody can bring them back."
+			out.Bulk = append(out.Bulk, ui.BulkAction{Action: forGood})
+		}
 	default:
 		if owners := l.owners(out.Builder); l.def.Owned && l.mayDo(auth.Update) && len(owners) > 0 {
 			out.Bulk = append(out.Bulk, ui.BulkAction{Action: act("Assign", "assign", "user"), Choose: "assign_to", Choices: owners})
+		}
+		if l.mayDo(auth.Update) && l.mayDo(auth.Delete) && !l.def.System && l.def.Name != "message" {
+			out.Bulk = append(out.Bulk, ui.BulkAction{Action: act("Merge", "merge", "link")})
 		}
 		if l.mayDo(auth.Delete) {
 			out.Bulk = append(out.Bulk, ui.BulkAction{Action: act("Delete", "delete", "trash-2")})
@@ -73,6 +81,17 @@ func (p *Pages) bulk(w http.ResponseWriter, r *http.Request, o *record.Object) e
 		p.Site.SetFlash(w, page.Flash{Text: "Nothing was chosen. Tick the rows first.", Bad: true})
 		return page.SeeOther(w, r, back)
 	}
+	switch r.PostForm.Get("action") {
+	case "merge":
+		return page.SeeOther(w, r, mergeFor(r, o, ids))
+	case "purge":
+		flash, err := p.purgeMany(r, o, ids)
+		if err != nil {
+			return err
+		}
+		p.Site.SetFlash(w, flash)
+		return page.SeeOther(w, r, back)
+	}
 	op, done, err := bulkOperation(r, o)
 	if err != nil {
 		return err
@@ -85,6 +104,15 @@ func (p *Pages) bulk(w http.ResponseWriter, r *http.Request, o *record.Object) e
 	}
 	p.Site.SetFlash(w, bulkFlash(p.Format(r), o, changed, refused, done, batch))
 	return page.SeeOther(w, r, back)
+}
+
+// mergeFor is the merge page of the chosen rows.
+func mergeFor(r *http.Request, o *record.Object, ids []uuid.UUID) string {
+	q := url.Values{}
+	for _, id := range ids[:min(len(ids), record.MaxMerge+2)] {
+		q.Add("id", id.String())
+	}
+	return Path(r, o.Def.Plural, "merge") + "?" + q.Encode()
 }
 
 // chosen are the ticked rows, or all that the list's filter matches.

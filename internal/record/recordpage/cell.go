@@ -138,6 +138,9 @@ func (n *names) link(f *record.Field, id uuid.UUID) ui.Value {
 	case "team":
 		return ui.Person{Name: title, Team: true}
 	}
+	if n.record(f.Target, id).Deleted() {
+		title += " (in the bin)"
+	}
 	href := n.href(f.Target, id)
 	if href == "" {
 		return ui.Text(title)

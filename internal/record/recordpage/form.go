@@ -8,6 +8,7 @@ import (
 	"crm/internal/platform/errs"
 	"crm/internal/platform/page"
 	"crm/internal/record"
+	"crm/web/ui"
 )
 
 // formState is a form being drawn: the record as it is, what was typed over it,
@@ -20,6 +21,7 @@ type formState struct {
 	loose   []string // problems of no field
 	isNew   bool
 	version int64
+	warning *ui.Banner // that there may be this record already
 }
 
 // newForm answers GET /{objects}/new. Values in the query fill fields.
@@ -92,9 +94,12 @@ func (p *Pages) create(w http.ResponseWriter, r *http.Request, o *record.Object)
 		return err
 	}
 	if len(st.refused) == 0 {
-		res, err := o.One(r.Context(), record.Operation{Kind: record.OpCreate, Patch: patch})
+		res, err := o.One(r.Context(), record.Operation{Kind: record.OpCreate, Patch: patch, Unique: r.PostForm.Get("allow_duplicate") == ""})
 		if err == nil {
 			return p.created(w, r, res)
+		}
+		if st.warnDouble(Path(r), err) {
+			return p.showForm(w, r, o, http.StatusConflict, st)
 		}
 		if err := st.refuse(err); err != nil {
 			return err

@@ -23,7 +23,7 @@ func (p *Pages) showForm(w http.ResponseWriter, r *http.Request, o *record.Objec
 		body.Title = "Edit " + st.rec.Title()
 		body.Back = &ui.Link{Label: st.rec.Title(), Href: hrefOf(Path(r), st.rec)}
 	}
-	return p.Page(w, r, status, Head{Title: body.Title, Section: section(d)}, body)
+	return p.Page(w, r, status, Head{Title: body.Title, Section: section(d), Banner: st.warning}, body)
 }
 
 // form draws every editable field, in groups.
@@ -32,6 +32,10 @@ func (p *Pages) form(r *http.Request, st *formState) (ui.Form, error) {
 	out := ui.Form{Action: Path(r, d.Plural), Submit: "Add " + lower(d.Label), Busy: "Adding…", Cancel: Path(r, d.Plural), Errors: st.loose}
 	if st.isNew {
 		out.Extra = []ui.Action{{Label: "Add and start another", Post: out.Action, Fields: []ui.Hidden{{Name: "another", Value: "1"}}}}
+		if st.warning != nil {
+			anyway := ui.Action{Label: "Add anyway", Post: out.Action, Fields: []ui.Hidden{{Name: "allow_duplicate", Value: "1"}}}
+			out.Extra = append([]ui.Action{anyway}, out.Extra...)
+		}
 	} else {
 		href := hrefOf(Path(r), st.rec)
 		out.Action, out.Submit, out.Busy, out.Cancel = href, "Save", "Saving…", href

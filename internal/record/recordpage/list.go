@@ -154,6 +154,9 @@ func (l *listing) actions(out *ui.ListPage) {
 			out.Secondary = append(out.Secondary, ui.Action{Label: "Import", Icon: "upload", Href: l.base + "/" + path})
 		}
 	}
+	if d.Match != nil && l.mayDo(auth.Update) {
+		out.More = append(out.More, ui.Action{Label: "Possible duplicates", Icon: "users", Href: l.self + "/duplicates"})
+	}
 	if l.mayDo(auth.Delete) {
 		out.More = append(out.More, ui.Action{Label: "Bin", Icon: "trash-2", Href: l.self + "?trash=true"})
 	}

@@ -42,6 +42,9 @@ type openField struct {
 
 // record answers GET /{objects}/{id}.
 func (p *Pages) record(w http.ResponseWriter, r *http.Request, o *record.Object) error {
+	if gone, err := p.mergedTo(w, r, o); gone || err != nil {
+		return err
+	}
 	return p.showRecord(w, r, o, http.StatusOK, nil, nil)
 }
 
@@ -118,6 +121,11 @@ func (s *sheet) page() (ui.RecordPage, error) {
 		return ui.RecordPage{}, err
 	}
 	out := s.head()
+	if hint, err := s.hint(); err != nil {
+		return ui.RecordPage{}, err
+	} else if hint != nil {
+		out.State = hint
+	}
 	out.Timeline = story.timeline(s)
 	out.Timeline.Planned = s.plans(planned)
 	out.Details, out.Related = s.details(), related
@@ -146,6 +154,9 @@ func (s *sheet) head() ui.RecordPage {
 		out.More = append(out.More, ui.Action{Label: "Delete", Icon: "trash-2", Post: s.href + "/delete"})
 	}
 	if s.rec.Deleted() {
+		if may(s.actor, auth.Purge, s.rec) && !d.System {
+			out.More = append(out.More, ui.Action{Label: "Delete for good", Icon: "trash-2", Href: s.href + "/purge"})
+		}
 		out.State = s.inBin()
 	}
 	return out
