@@ -141,6 +141,9 @@ func (d *Definition) readStruct(t reflect.Type, path []int) error {
 			return err
 		}
 		f.goPos = at
+		if sf.Type.Kind() == reflect.Bool && f.Default == nil {
+			f.Default = false // a bool cannot say "unknown", so its column may be not null
+		}
 		d.Fields = append(d.Fields, f)
 	}
 	d.Fields = append(d.Fields, base...)

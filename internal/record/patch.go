@@ -123,6 +123,14 @@ func (d *Definition) writable(name string, src Source) (*Field, error) {
 	return f, nil
 }
 
+func (p Patch) names() map[string]bool {
+	out := make(map[string]bool, len(p))
+	for name := range p {
+		out[name] = true
+	}
+	return out
+}
+
 // apply writes the patch into a copy of r and returns it.
 func (p Patch) apply(r *Record) *Record {
 	out := r.Clone()
@@ -130,6 +138,9 @@ func (p Patch) apply(r *Record) *Record {
 	for name, v := range p {
 		key, isCustom := strings.CutPrefix(name, "custom.")
 		if !isCustom {
+			if v == nil && r.Def.byName[name].Type.Name() == "boolean" {
+				v = r.Def.byName[name].Default // a box has no third state
+			}
 			out.Set(name, v)
 			continue
 		}

@@ -29,7 +29,12 @@ type Change struct {
 
 	fields map[string][2]any
 	unique bool // refuse when there is a probable duplicate
+	named  map[string]bool
 }
+
+// Named reports whether the patch named the field, with whatever value: a hook that
+// must tell "left as it is" from "not mentioned" asks this, not Changed.
+func (c *Change) Named(field string) bool { return c.named[field] }
 
 // Changed reports whether a field differs between old and new.
 func (c *Change) Changed(name string) bool {
@@ -148,7 +153,7 @@ func (o *Object) salvage(ctx context.Context, tx pgx.Tx, ops []Operation, which 
 		return nil
 	}
 	err := o.attempt(ctx, tx, ops, which, results, false)
-	if err == nil || errs.KindOf(err) == errs.Internal {
+	if err == nil || errs.KindOf(err) == errs.Internal || errors.Is(err, db.ErrRetry) {
 		return err
 	}
 	for _, i := range which {
@@ -177,12 +182,20 @@ func firstRefusal(err error, results []Result, atomic bool) error {
 	return nil
 }
 
-// attempt runs the chosen operations inside a savepoint.
+// attempt runs the chosen operations inside a savepoint. An upsert that lost the
+// race to create its record runs again: now it finds what the winner committed.
 func (o *Object) attempt(ctx context.Context, tx pgx.Tx, ops []Operation, which []int, results []Result, atomic bool) error {
-	if len(ops) == 1 && atomic {
+	upserts := slices.ContainsFunc(which, func(i int) bool { return ops[i].Kind == OpUpsert })
+	if len(ops) == 1 && atomic && !upserts {
 		return db.MapError(o.run(ctx, tx, ops, which, results))
 	}
-	return db.MapError(pgx.BeginFunc(ctx, tx, func(sp pgx.Tx) error { return o.run(ctx, sp, ops, which, results) }))
+	for tries := 2; ; tries-- {
+		err := db.MapError(pgx.BeginFunc(ctx, tx, func(sp pgx.Tx) error { return o.run(ctx, sp, ops, which, results) }))
+		raced := upserts && (atomic || len(which) == 1) && errs.KindOf(err) == errs.Conflict && errs.As(err).Code == "already_exists"
+		if !raced || tries == 0 {
+			return err
+		}
+	}
 }
 
 // run turns operations into changes and saves them together.
@@ -199,6 +212,7 @@ func (o *Object) run(ctx context.Context, tx pgx.Tx, ops []Operation, which []in
 	if err != nil {
 		return err
 	}
+	which, later := apart(which, found)
 	var changes []*Change
 	var origin []int
 	for _, i := range which {
@@ -215,7 +229,27 @@ func (o *Object) run(ctx context.Context, tx pgx.Tx, ops []Operation, which []in
 	for n, c := range changes {
 		results[origin[n]] = Result{Record: c.New, Created: c.Old == nil, Seq: c.Seq}
 	}
+	if len(later) > 0 {
+		return o.run(ctx, tx, ops, later, results)
+	}
 	return nil
+}
+
+// apart splits off the operations that reached a record an earlier one reached too,
+// one by id and one by key: the second must see what the first wrote.
+func apart(which []int, found map[int]*Record) (first, later []int) {
+	seen := map[uuid.UUID]bool{}
+	for _, i := range which {
+		if r := found[i]; r != nil {
+			if seen[r.ID()] {
+				later = append(later, i)
+				continue
+			}
+			seen[r.ID()] = true
+		}
+		first = append(first, i)
+	}
+	return first, later
 }
 
 // lockTargets loads and locks the records that operations name, in id order so
@@ -306,7 +340,7 @@ func (o *Object) prepare(a *auth.Actor, def *Definition, op *Operation, old *Rec
 	if old.Deleted() != (op.Kind == OpRestore) {
 		return o.wrongPlace(op, old)
 	}
-	c := &Change{Old: old, New: op.Patch.apply(old), Action: word, Data: op.Data}
+	c := &Change{Old: old, New: op.Patch.apply(old), Action: word, Data: op.Data, named: op.Patch.names()}
 	switch op.Kind {
 	case OpDelete:
 		c.New.Set("deleted_at", o.k.Now().UTC().Truncate(time.Microsecond))
@@ -347,7 +381,7 @@ func (o *Object) prepareCreate(a *auth.Actor, def *Definition, op *Operation) (*
 		op.ID = id.New()
 	}
 	r.Set("id", op.ID)
-	c := &Change{New: r, Action: "created", Data: op.Data, unique: op.Unique}
+	c := &Change{New: r, Action: "created", Data: op.Data, unique: op.Unique, named: op.Patch.names()}
 	if op.Action != "" {
 		c.Action = op.Action
 	}

@@ -225,7 +225,14 @@ func (d *DB) System(ctx context.Context, fn func(ctx context.Context, tx pgx.Tx)
 	return MapError(pgx.BeginFunc(ctx, d.pool, func(tx pgx.Tx) error { return fn(ctx, tx) }))
 }
 
+// ErrRetry, inside an error that fn returns, makes Tx begin anew: what the
+// transaction was planned with turned out to be out of date.
+var ErrRetry = errors.New("begin the transaction again")
+
 func retryable(err error) bool {
+	if errors.Is(err, ErrRetry) {
+		return true
+	}
 	var pg *pgconn.PgError
 	return errors.As(err, &pg) && (pg.Code == "40P01" || pg.Code == "40001")
 }

@@ -22,6 +22,9 @@ func MapError(err error) error {
 	if errors.Is(err, pgx.ErrNoRows) {
 		return errs.Wrap(err, errs.NotFound, "not_found", "There is no such record, or you may not see it.")
 	}
+	if errors.Is(err, ErrRetry) {
+		return errs.Wrap(err, errs.Conflict, "busy", "The fields were being changed at the same moment. Try again.")
+	}
 	var pg *pgconn.PgError
 	if !errors.As(err, &pg) {
 		return mapConnection(err)
@@ -45,6 +48,8 @@ func MapError(err error) error {
 		e := errs.Wrap(err, errs.Invalid, "validation_failed", "%s has a value that cannot be stored.", field)
 		e.Fields = []errs.FieldError{{Field: field, Code: "invalid", Message: "This value cannot be stored."}}
 		return e
+	case "22021", "22P05":
+		return errs.Wrap(err, errs.Malformed, "not_text", "A text holds characters that cannot be stored. Send valid UTF-8 without NUL.")
 	case "57014":
 		return errs.Wrap(err, errs.Unavailable, "timeout", "That took too long. Narrow the filter and try again.")
 	case "40P01", "40001":
