@@ -1,176 +1,240 @@
 package record
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
-	"regexp"
+	"slices"
 	"strings"
+	"sync"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
 	"crm/internal/platform/auth"
 	"crm/internal/platform/db"
-	"crm/internal/platform/errs"
-	"crm/internal/platform/id"
 )
 
 // customLocal bounds how long another replica may miss a new custom field;
-// customShared how long Redis keeps a tenant's set.
+// customShared how long Redis keeps a tenant's set. A save planned with an old set is
+// found out when it writes, and begins again (see queueGuard).
 const (
 	customLocal  = 5 * time.Second
 	customShared = 10 * time.Minute
 )
 
-// customSet is a tenant's custom fields; only the rows travel through Redis.
-type customSet struct {
-	Rows []CustomField
-
-	fields map[string][]*Field // by object
+// CustomField is a field a tenant adds to an object.
+type CustomField struct {
+	ID        uuid.UUID
+	Object    string
+	Name      string
+	Label     string
+	Type      string   // one of CustomTypes
+	Options   []string // values of a select or multi_select
+	DeletedAt *time.Time
+	FieldSettings
 }
 
-// UnmarshalJSON also builds the fields, so that a set from Redis is whole.
+// FieldSettings are the rules of a custom field; they are kept as one document.
+type FieldSettings struct {
+	Help     string            `json:"help,omitempty"`
+	Section  string            `json:"section,omitempty"`
+	Position int               `json:"position,omitempty"`
+	Required bool              `json:"required,omitempty"`
+	Unique   bool              `json:"unique,omitempty"`
+	Indexed  bool              `json:"indexed,omitempty"`
+	Min      string            `json:"min,omitempty"`
+	Max      string            `json:"max,omitempty"`
+	Pattern  string            `json:"pattern,omitempty"`
+	Labels   map[string]string `json:"labels,omitempty"` // of options, by value
+	Target   string            `json:"target,omitempty"` // of a relation
+	// Default is the JSON value a new record gets when it names none.
+	Default json.RawMessage `json:"default,omitempty"`
+	// RequiredWhen is a filter; the field is needed on records it matches.
+	RequiredWhen json.RawMessage `json:"required_when,omitempty"`
+	Formula      string          `json:"formula,omitempty"`
+	RollUp       *RollUp         `json:"roll_up,omitempty"`
+	AutoNumber   *AutoNumber     `json:"auto_number,omitempty"`
+	// Result is the type of what a formula or roll-up computes; set by the product.
+	Result string `json:"result,omitempty"`
+	// Pending: existing records do not all have their value yet.
+	Pending bool `json:"pending,omitempty"`
+}
+
+// AutoNumber gives each new record the next number: Prefix and at least Digits
+// digits. Numbers of refused saves may be left out, never given twice.
+type AutoNumber struct {
+	Prefix string `json:"prefix,omitempty"`
+	Digits int    `json:"digits,omitempty"`
+	Start  int64  `json:"start,omitempty"` // the first number, 1 when 0
+}
+
+// customSet is a tenant's custom fields; rows and version travel through Redis, the
+// definitions are made from them on first use.
+type customSet struct {
+	Rows    []CustomField
+	Version int64
+
+	mu       sync.Mutex
+	defs     map[string]*Definition // by object
+	rollUps  []*rollUp
+	compiled bool // rollUps are made
+}
+
+// UnmarshalJSON reads a set from Redis.
 func (c *customSet) UnmarshalJSON(raw []byte) error {
-	var rows struct{ Rows []CustomField }
-	if err := json.Unmarshal(raw, &rows); err != nil {
+	var in struct {
+		Rows    []CustomField
+		Version int64
+	}
+	if err := json.Unmarshal(raw, &in); err != nil {
 		return err
 	}
-	*c = *newCustomSet(rows.Rows)
+	c.Rows, c.Version, c.defs = in.Rows, in.Version, map[string]*Definition{}
 	return nil
 }
 
-func newCustomSet(rows []CustomField) *customSet {
-	c := &customSet{Rows: rows, fields: map[string][]*Field{}}
-	for _, r := range rows {
-		t, ok := FieldType(r.Type)
-		if !ok {
+// definition is the object's definition with the fields of the set.
+func (c *customSet) definition(o *Object) *Definition {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.definitionLocked(o)
+}
+
+func (c *customSet) definitionLocked(o *Object) *Definition {
+	if d := c.defs[o.Def.Name]; d != nil {
+		return d
+	}
+	var fields []*Field
+	var hidden []string
+	for i := range c.Rows {
+		row := &c.Rows[i]
+		if row.Object != o.Def.Name {
 			continue
 		}
-		f := &Field{Name: r.Name, Label: r.Label, Column: r.Name, Type: t, Custom: true}
-		for _, o := range r.Options {
-			f.Options = append(f.Options, Option{Value: o, Label: humanise(o)})
+		if row.DeletedAt != nil {
+			hidden = append(hidden, row.Name)
+			continue
 		}
-		c.fields[r.Object] = append(c.fields[r.Object], f)
+		// A row of a later release, or broken by hand, is left out rather than
+		// bringing every page of the tenant down.
+		if f, err := row.field(); err == nil {
+			fields = append(fields, f)
+		}
 	}
-	return c
+	d := *o.Def.WithCustom(fields)
+	d.set, d.hidden = c, hidden
+	if len(fields) > 0 {
+		d.rules.compile(&d, o.k.Now)
+	}
+	c.defs[o.Def.Name] = &d
+	return &d
 }
 
-// customTypes are the field types a custom field may have.
-var customTypes = map[string]bool{
-	"text": true, "long_text": true, "integer": true, "decimal": true, "percent": true, "boolean": true, "date": true,
-	"datetime": true, "money": true, "select": true, "list": true, "url": true, "email": true, "phone": true,
+// field makes the description of a row.
+func (r *CustomField) field() (*Field, error) {
+	t, ok := valueType(r.Type, r.Result)
+	if !ok {
+		return nil, errUnknownType(r.Type)
+	}
+	f := &Field{
+		ID: r.ID, Name: r.Name, Label: r.Label, Help: r.Help, Column: r.Name, Type: t, Custom: true, Required: r.Required, Unique: r.Unique,
+		Indexed: r.Indexed || r.Unique, indexed: (r.Indexed || r.Unique) && !r.Pending, Section: r.Section, Position: r.Position,
+		Target: r.Target, Constraint: Constraint{Min: r.Min, Max: r.Max, Pattern: r.Pattern}, settings: r.FieldSettings,
+	}
+	if t.Name() != r.Type {
+		f.Kind = r.Type
+	}
+	f.ReadOnly = f.Computed() || f.Kind == "auto_number"
+	switch t.Name() {
+	case "user", "team", "file":
+		f.Target = t.Name()
+	}
+	for _, o := range r.Options {
+		label := r.Labels[o]
+		if label == "" {
+			label = humanise(o)
+		}
+		f.Options = append(f.Options, Option{Value: o, Label: label})
+	}
+	if err := f.Constraint.compile(f); err != nil {
+		return nil, err
+	}
+	return f, f.readDefault(r.Default)
 }
 
-func (k *Kernel) customFields(ctx context.Context, object string) ([]*Field, error) {
+func (f *Field) readDefault(raw json.RawMessage) error {
+	if len(raw) == 0 || string(raw) == "null" {
+		return nil
+	}
+	dec := json.NewDecoder(bytes.NewReader(raw))
+	dec.UseNumber()
+	var v any
+	err := dec.Decode(&v)
+	if err == nil {
+		f.Default, err = parseValue(f, v)
+	}
+	return err
+}
+
+func (k *Kernel) customSet(ctx context.Context) (*customSet, error) {
 	a, err := auth.Must(ctx)
 	if err != nil {
 		return nil, err
 	}
-	load := k.loadCustom
-	if ctx.Value(addingKey{}) == nil { // fields being added may never commit
-		load = func(ctx context.Context) (*customSet, error) { return k.custom.Get(ctx, a.TenantID, "", k.loadCustom) }
+	if ctx.Value(addingKey{}) != nil { // fields being changed may never commit
+		return k.loadCustom(ctx)
 	}
-	set, err := load(ctx)
+	set, err := k.custom.Get(ctx, a.TenantID, "", k.loadCustom)
 	if err != nil {
 		return nil, err
 	}
-	return set.fields[object], nil
+	if floor, ok := k.fieldsSeen.Load(a.TenantID); ok && set.Version < floor.(int64) {
+		k.custom.Forget(ctx, a.TenantID, "")
+		return k.loadCustom(ctx)
+	}
+	return set, nil
 }
 
 func (k *Kernel) loadCustom(ctx context.Context) (*customSet, error) {
-	var list []CustomField
-	q := db.Query{SQL: `select object, name, label, type, options from custom_fields where tenant_id = app_tenant() order by object, name`}
-	err := k.DB.Read(ctx, q, func(rows pgx.Rows) error {
-		var err error
-		list, err = pgx.CollectRows(rows, pgx.RowToStructByPos[CustomField])
-		return err
+	out := &customSet{defs: map[string]*Definition{}}
+	queries := []db.Query{
+		{SQL: `select coalesce((select version from custom_field_versions where tenant_id = app_tenant()), 0)`},
+		{SQL: `select id, object, name, label, type, options, deleted_at, settings from custom_fields where tenant_id = app_tenant() order by object, name`},
+	}
+	// The version is read first: fields that are newer than it only cost a retry.
+	err := k.DB.ReadMany(ctx, queries, func(i int, rows pgx.Rows) error {
+		for rows.Next() {
+			if i == 0 {
+				if err := rows.Scan(&out.Version); err != nil {
+					return err
+				}
+				continue
+			}
+			var f CustomField
+			if err := rows.Scan(&f.ID, &f.Object, &f.Name, &f.Label, &f.Type, &f.Options, &f.DeletedAt, &f.FieldSettings); err != nil {
+				return err
+			}
+			out.Rows = append(out.Rows, f)
+		}
+		return nil
 	})
 	if err != nil {
 		return nil, err
 	}
-	return newCustomSet(list), nil
+	return out, nil
 }
 
 type addingKey struct{}
 
-// CustomField is a field a tenant adds to an object.
-type CustomField struct {
-	Object  string
-	Name    string
-	Label   string
-	Type    string
-	Options []string
-}
-
-var customName = regexp.MustCompile(`^[a-z][a-z0-9_]{0,62}$`)
-
-const maxCustomFields = 500
-
-// AddCustomFields makes fields and journals them. A field that exists with the
-// same type is left alone, so that an import can be repeated.
-func (k *Kernel) AddCustomFields(ctx context.Context, fields []CustomField) error {
-	a, _, err := auth.Require(ctx, "custom_field", auth.Create)
+// CustomFields lists the tenant's custom fields, hidden ones too, by object and name.
+func (k *Kernel) CustomFields(ctx context.Context) ([]CustomField, error) {
+	set, err := k.customSet(ctx)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	for _, f := range fields {
-		if err := k.checkCustom(f); err != nil {
-			return err
-		}
-	}
-	err = k.DB.Tx(context.WithValue(ctx, addingKey{}, true), func(ctx context.Context, tx pgx.Tx) error {
-		for _, f := range fields {
-			if err := k.addCustomField(ctx, tx, f); err != nil {
-				return err
-			}
-		}
-		db.AfterCommit(ctx, func() { k.custom.Forget(ctx, a.TenantID, "") })
-		return nil
-	})
-	return err
-}
-
-func (k *Kernel) checkCustom(f CustomField) error {
-	if _, ok := k.objects[f.Object]; !ok {
-		return errs.Field("object", "unknown_object", "There is no object called %q.", f.Object)
-	}
-	if !customName.MatchString(f.Name) {
-		return errs.Field("name", "bad_name", "A field name is lower case letters, digits and _, like contract_end.")
-	}
-	if !customTypes[f.Type] {
-		return errs.Field("type", "unknown_type", "There is no field type %q.", f.Type)
-	}
-	return nil
-}
-
-func (k *Kernel) addCustomField(ctx context.Context, tx pgx.Tx, f CustomField) error {
-	a, err := auth.Must(ctx)
-	if err != nil {
-		return err
-	}
-	if f.Label == "" {
-		f.Label = humanise(f.Name)
-	}
-	var n int
-	if err := tx.QueryRow(ctx, `select count(*) from custom_fields where tenant_id = $1 and object = $2`, a.TenantID, f.Object).Scan(&n); err != nil {
-		return err
-	}
-	if n >= maxCustomFields {
-		return errs.New(errs.Conflict, "too_many_fields", "%s already has %d custom fields, which is the most.", f.Object, maxCustomFields)
-	}
-	fid := id.New()
-	options := f.Options
-	if options == nil {
-		options = []string{}
-	}
-	tag, err := tx.Exec(ctx, `insert into custom_fields (tenant_id, id, object, name, label, type, options, created_at)
-	  values ($1, $2, $3, $4, $5, $6, $7, $8) on conflict (tenant_id, object, name) do nothing`,
-		a.TenantID, fid, f.Object, f.Name, f.Label, f.Type, options, k.Now().UTC())
-	if err != nil || tag.RowsAffected() == 0 {
-		return err
-	}
-	_, err = k.Emit(ctx, tx, "custom_field", fid, "created", map[string]any{"object": f.Object, "name": f.Name, "type": f.Type})
-	return err
+	return slices.Clone(set.Rows), nil
 }
 
 // CustomName turns a heading such as "Emp. var rate" into a field name.

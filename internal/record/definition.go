@@ -1,6 +1,7 @@
 package record
 
 import (
+	"cmp"
 	"fmt"
 	"reflect"
 	"slices"
@@ -10,6 +11,7 @@ import (
 	"github.com/google/uuid"
 
 	"crm/internal/platform/money"
+	"crm/internal/record/formula"
 )
 
 // Field describes one value of an object. It is made once and then only read.
@@ -32,10 +34,35 @@ type Field struct {
 	Sticky   bool // true in any of the merged records stays true: a wish such as "do not contact"
 	Default  any  // canonical value for a create that leaves it out
 	Custom   bool // lives in the custom document under Name
+	Constraint
+
+	// Of custom fields only.
+	ID       uuid.UUID // of the field itself
+	Kind     string    // the declared type where it is more than Type, such as multi_select or formula
+	Indexed  bool      // kept in custom_values
+	Section  string    // heading it stands under, "" = More fields
+	Position int       // place within the section, then by name
+
+	indexed  bool // Indexed, and every record is in custom_values by now
+	when     *Filter
+	program  *formula.Program
+	settings FieldSettings
 
 	pos   int // index in Record.Values
 	goPos []int
 }
+
+// TypeName is the declared type: multi_select, formula, roll_up and auto_number are
+// more than the Type that holds their values.
+func (f *Field) TypeName() string {
+	if f.Kind != "" {
+		return f.Kind
+	}
+	return f.Type.Name()
+}
+
+// Computed reports whether the product works the value out from others.
+func (f *Field) Computed() bool { return f.Kind == "formula" || f.Kind == "roll_up" }
 
 // Sortable reports whether lists may be ordered by the field.
 func (f *Field) Sortable() bool {
@@ -79,6 +106,10 @@ type Definition struct {
 	columns []string // every SQL column, fields in order
 	offsets []int    // first column of each field
 	goType  reflect.Type
+
+	rules  *fieldRules // what saves must see to
+	set    *customSet  // the tenant's fields this was made with; nil at start-up
+	hidden []string    // custom fields in the bin, whose values are shown to nobody
 }
 
 // Base holds the fields every object has. Contexts embed it in their structs.
@@ -99,8 +130,8 @@ type Base struct {
 
 // Describe reads the field tags of T and completes d with them. A tag is
 // `crm:"name,type[,option…]"` with options required, unique, readonly, history,
-// search, title, hidden, cascade, sticky, target=object, options=a|b|c and
-// default=value.
+// search, title, hidden, cascade, sticky, target=object, options=a|b|c, min=, max=,
+// pattern= (without commas) and default=value.
 // It returns an error for a tag it does not understand, at start-up.
 func Describe[T any](d Definition) (*Definition, error) {
 	d.goType = reflect.TypeFor[T]()
@@ -115,6 +146,7 @@ func Describe[T any](d Definition) (*Definition, error) {
 		return nil, fmt.Errorf("describe %s: %w", d.Name, err)
 	}
 	d.layout()
+	d.rules = newFieldRules(&d, nil)
 	return &d, nil
 }
 
@@ -168,6 +200,9 @@ func readTag(tag string, sf reflect.StructField) (*Field, error) {
 			return nil, err
 		}
 	}
+	if err := f.Constraint.compile(f); err != nil {
+		return nil, fmt.Errorf("field %s: %w", f.Name, err)
+	}
 	return f, nil
 }
 
@@ -184,6 +219,12 @@ func (f *Field) option(opt string) error {
 	switch key {
 	case "target":
 		f.Target = value
+	case "min":
+		f.Min = value
+	case "max":
+		f.Max = value
+	case "pattern":
+		f.Pattern = value
 	case "options":
 		f.Options = parseOptions(value)
 	case "default":
@@ -241,10 +282,11 @@ func (d *Definition) WithCustom(custom []*Field) *Definition {
 	for _, f := range custom {
 		c.byName["custom."+f.Name] = f
 	}
+	c.rules = newFieldRules(&c, c.CustomFields())
 	return &c
 }
 
-// CustomFields lists the tenant's custom fields in name order.
+// CustomFields lists the tenant's custom fields by position, then name.
 func (d *Definition) CustomFields() []*Field {
 	var out []*Field
 	for _, f := range d.byName {
@@ -252,7 +294,9 @@ func (d *Definition) CustomFields() []*Field {
 			out = append(out, f)
 		}
 	}
-	slices.SortFunc(out, func(a, b *Field) int { return strings.Compare(a.Name, b.Name) })
+	slices.SortFunc(out, func(a, b *Field) int {
+		return cmp.Or(cmp.Compare(a.Position, b.Position), strings.Compare(a.Name, b.Name))
+	})
 	return out
 }
 

@@ -307,7 +307,7 @@ func (p *parser) value(c *Cond, s string) (any, error) {
 	if s == "" {
 		return nil, refuse(c.Field, "empty", "The filter on %s needs a value; use %s[is_null]=true for empty ones.", c.Field.Label, c.Field.Name)
 	}
-	return parseText(c.Field, s, p.currency)
+	return readText(c.Field, s, p.currency)
 }
 
 func firstOr(s []string, fallback string) string {

@@ -24,10 +24,14 @@ type Kernel struct {
 	Now func() time.Time
 	Log *slog.Logger
 
+	// Later asks for a job that calls Recompute; nil = everything is computed at once.
+	Later func(ctx context.Context, tx pgx.Tx, tenant uuid.UUID, object string) error
+
 	objects     map[string]*Object
 	byPlural    map[string]*Object
 	order       []*Object
 	custom      *cache.Aside[*customSet]
+	fieldsSeen  sync.Map // tenant → the newest version of its custom fields known here
 	watchMu     sync.RWMutex
 	watchers    []func(Notice)
 	subscribers []Subscriber
@@ -105,11 +109,11 @@ func (k *Kernel) Definition(ctx context.Context, object string) (*Definition, er
 	if !ok {
 		return nil, errs.New(errs.NotFound, "unknown_object", "There is no object called %q.", object)
 	}
-	custom, err := k.customFields(ctx, object)
+	set, err := k.customSet(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return o.Def.WithCustom(custom), nil
+	return set.definition(o), nil
 }
 
 // resolver binds Definition to a context.

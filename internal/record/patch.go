@@ -53,7 +53,11 @@ func parseValue(f *Field, raw any) (any, error) {
 	if raw == nil {
 		return nil, nil
 	}
-	return f.Type.Parse(f, raw)
+	v, err := f.Type.Parse(f, raw)
+	if err == nil {
+		err = f.check(v)
+	}
+	return v, err
 }
 
 func (d *Definition) parseCustom(raw any, p Patch, refused *errs.Fields) {
@@ -72,6 +76,9 @@ func (d *Definition) parseCustom(raw any, p Patch, refused *errs.Fields) {
 			continue
 		}
 		v, err := parseValue(f, m[name])
+		if f.ReadOnly {
+			err = readOnly(f)
+		}
 		if err != nil {
 			for _, fe := range errs.As(err).Fields {
 				refused.Add("custom."+name, fe.Code, "%s", fe.Message)
@@ -100,7 +107,17 @@ func (d *Definition) ParseText(values map[string]string, src Source, currency st
 	return p, refused.Err()
 }
 
+// parseText reads what a person wrote into a field, within its bounds.
 func parseText(f *Field, s, currency string) (any, error) {
+	v, err := readText(f, s, currency)
+	if err == nil {
+		err = f.check(v)
+	}
+	return v, named(f, err)
+}
+
+// readText is parseText without the bounds: a filter may ask for any value.
+func readText(f *Field, s, currency string) (any, error) {
 	s = strings.TrimSpace(s)
 	if s == "" {
 		return nil, nil
@@ -118,9 +135,13 @@ func (d *Definition) writable(name string, src Source) (*Field, error) {
 		return nil, errs.Field(name, "unknown_field", "There is no field %q on %s.", name, d.Plural)
 	}
 	if f.ReadOnly && !(src == FromImport && f.History) {
-		return nil, errs.Field(name, "read_only", "%s is set by the product and cannot be changed.", f.Label)
+		return nil, named(f, readOnly(f))
 	}
 	return f, nil
+}
+
+func readOnly(f *Field) error {
+	return refuse(f, "read_only", "%s is set by the product and cannot be changed.", f.Label)
 }
 
 func (p Patch) names() map[string]bool {
@@ -178,7 +199,7 @@ func storable(f *Field, v any) any {
 	case int64:
 		return json.Number(strconv.FormatInt(v, 10))
 	case float64:
-		return json.Number(strconv.FormatFloat(v, 'g', -1, 64))
+		return json.Number(formatFloat(v))
 	case time.Time:
 		return f.Type.Text(v)
 	}
@@ -191,6 +212,9 @@ func storable(f *Field, v any) any {
 	}
 	return out
 }
+
+// formatFloat writes a number without exponent, as jsonb gives it back.
+func formatFloat(v float64) string { return strconv.FormatFloat(v, 'f', -1, 64) }
 
 // checkRequired lists the required fields that are empty.
 func (r *Record) checkRequired() error {

@@ -103,9 +103,13 @@ func (o *Object) GetMany(ctx context.Context, ids []uuid.UUID) (map[uuid.UUID]*R
 	if vis := b.visible(o.Def, scope, "t"); vis != "" {
 		where += " and " + vis
 	}
+	def, err := o.k.Definition(ctx, o.Def.Name)
+	if err != nil {
+		return nil, err
+	}
 	q := db.Query{SQL: "select " + o.Def.selectList() + " from " + o.Def.Table + " t where " + where, Args: b.args}
 	err = o.k.DB.Read(ctx, q, func(rows pgx.Rows) error {
-		for _, r := range collect(rows, o.Def) {
+		for _, r := range collect(rows, def) {
 			out[r.ID()] = r
 		}
 		return nil
@@ -150,7 +154,11 @@ func (o *Object) IDs(ctx context.Context, q Query, limit int) ([]uuid.UUID, erro
 
 // FindBy returns the living record whose unique field has this value, or nil.
 func (o *Object) FindBy(ctx context.Context, field string, value any) (*Record, error) {
-	f, ok := o.Def.Field(field)
+	def, err := o.k.Definition(ctx, o.Def.Name)
+	if err != nil {
+		return nil, err
+	}
+	f, ok := def.Field(field)
 	if !ok || (!f.Unique && field != "email") {
 		return nil, errs.Field(field, "not_unique_field", "%s cannot be looked up by %s.", o.Def.LabelPlural, field)
 	}

@@ -2,6 +2,7 @@ package record
 
 import (
 	"fmt"
+	"maps"
 	"reflect"
 	"strings"
 	"time"
@@ -110,7 +111,7 @@ func (r *Record) AppendJSON(dst []byte, only map[string]bool, expand map[string]
 		dst = append(dst, '"')
 		dst = append(dst, f.Name...)
 		dst = append(dst, '"', ':')
-		dst = appendValue(dst, f, r.Values[i])
+		dst = appendValue(dst, f, r.shown(f, r.Values[i]))
 	}
 	for name, rel := range expand {
 		if !first {
@@ -122,6 +123,19 @@ func (r *Record) AppendJSON(dst []byte, only map[string]bool, expand map[string]
 		dst = rel.AppendJSON(dst, nil, nil)
 	}
 	return append(dst, '}')
+}
+
+// shown leaves custom fields that lie in the bin out of the document.
+func (r *Record) shown(f *Field, v any) any {
+	doc, ok := v.(map[string]any)
+	if len(r.Def.hidden) == 0 || !ok || f.Type.Name() != "custom" {
+		return v
+	}
+	doc = maps.Clone(doc)
+	for _, name := range r.Def.hidden {
+		delete(doc, name)
+	}
+	return doc
 }
 
 // appendValue writes null, or the empty container of the field's type so that

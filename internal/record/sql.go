@@ -5,6 +5,8 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/google/uuid"
+
 	"crm/internal/platform/auth"
 	"crm/internal/platform/money"
 )
@@ -121,6 +123,9 @@ func (b *sqlBuilder) cond(c *Cond, alias string) (string, error) {
 var sqlOps = map[Op]string{Eq: "=", Gt: ">", Gte: ">=", Lt: "<", Lte: "<="}
 
 func (b *sqlBuilder) compare(c *Cond, alias string) string {
+	if s, ok := b.kept(c, alias); ok {
+		return s
+	}
 	col := b.column(c.Field, alias)
 	switch c.Op {
 	case IsNull:
@@ -208,7 +213,7 @@ func (b *sqlBuilder) column(f *Field, alias string) string {
 	}
 	path := fmt.Sprintf("%s.custom->>%s", alias, b.arg(f.Name))
 	switch f.Type.Name() {
-	case "integer", "decimal", "percent":
+	case "integer", "decimal", "percent", "rating", "duration":
 		return "(" + path + ")::double precision"
 	case "boolean":
 		return "(" + path + ")::boolean"
@@ -229,9 +234,14 @@ func (b *sqlBuilder) value(f *Field, v any) string {
 	switch v := v.(type) {
 	case money.Amount:
 		if f.Custom {
-			return b.arg(float64(v.Minor)) + " / 100.0"
+			x, _ := exact(v).Float64()
+			return b.arg(x)
 		}
 		return b.arg(v.Minor)
+	case uuid.UUID:
+		if f.Custom {
+			return b.arg(v.String())
+		}
 	case int64:
 		if f.Custom {
 			return b.arg(float64(v))

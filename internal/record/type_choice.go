@@ -118,6 +118,13 @@ func (listType) ParseText(f *Field, s string) (any, error) {
 func cleanList(f *Field, items []string) (any, error) {
 	var out []string
 	for _, s := range items {
+		if len(f.Options) > 0 && strings.TrimSpace(s) != "" {
+			o, err := selectType{}.ParseText(f, s)
+			if err != nil {
+				return nil, err
+			}
+			s, _ = o.(string)
+		}
 		v, err := textType{"text", 100}.clean(f, s)
 		if err != nil {
 			return nil, err

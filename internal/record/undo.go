@@ -237,6 +237,9 @@ func (o *Object) revertField(def *Definition, e *Entry, name string, current *Re
 	if !ok {
 		return
 	}
+	if f.Custom && f.ReadOnly {
+		return // computed again by the save
+	}
 	was, became := e.Changes[name][0], e.Changes[name][1]
 	now := current.Get(name)
 	if name == "deleted_at" {

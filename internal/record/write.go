@@ -275,7 +275,8 @@ func (o *Object) lockTargets(ctx context.Context, tx pgx.Tx, a *auth.Actor, def 
 		if wanted[field] == nil {
 			wanted[field] = map[string][]int{}
 		}
-		wanted[field][f.Type.Text(value)] = append(wanted[field][f.Type.Text(value)], i)
+		key := f.uniqueText(value)
+		wanted[field][key] = append(wanted[field][key], i)
 	}
 	for field, values := range wanted {
 		if err := o.lockBy(ctx, tx, a, def, def.byName[field], values, out); err != nil {
@@ -291,21 +292,26 @@ func (o *Object) lockBy(ctx context.Context, tx pgx.Tx, a *auth.Actor, def *Defi
 		return auth.Denied(def.Name, auth.Read)
 	}
 	b := &sqlBuilder{actor: a}
-	where := fmt.Sprintf("t.tenant_id = %s and t.%s = any(%s::text[]::%s[])",
-		b.arg(a.TenantID), f.Column, b.arg(slices.Sorted(maps.Keys(wanted))), f.Type.Columns()[0])
+	values := slices.Sorted(maps.Keys(wanted))
+	where := "t.tenant_id = " + b.arg(a.TenantID)
+	if f.Custom {
+		where += " and " + b.holders(f, "t", values)
+	} else {
+		where += fmt.Sprintf(" and t.%s = any(%s::text[]::%s[])", f.Column, b.arg(values), f.Type.Columns()[0])
+	}
 	if f.Name != "id" {
 		where += " and t.deleted_at is null"
 	}
 	if vis := b.visible(def, scope, "t"); vis != "" {
 		where += " and " + vis
 	}
-	rows, err := tx.Query(ctx, "select "+def.selectList()+" from "+def.Table+" t where "+where+" order by t.id for update", b.args...)
+	rows, err := tx.Query(ctx, "select "+def.selectList()+" from "+def.Table+" t where "+where+" order by t.id for no key update", b.args...)
 	if err != nil {
 		return err
 	}
 	defer rows.Close()
 	for _, r := range collect(rows, def) {
-		for _, i := range wanted[f.Type.Text(r.Get(f.Name))] {
+		for _, i := range wanted[f.uniqueText(f.Value(r))] {
 			out[i] = r
 		}
 	}
@@ -373,6 +379,9 @@ func (o *Object) prepareCreate(a *auth.Actor, def *Definition, op *Operation) (*
 		return nil, auth.Denied(def.Name, auth.Create)
 	}
 	blank := def.New()
+	if len(def.rules.defaults) > 0 {
+		blank.Set("custom", maps.Clone(def.rules.defaults))
+	}
 	if def.Owned && a.Kind == auth.User {
 		blank.Set("owner_id", a.ID)
 	}
@@ -402,6 +411,9 @@ func (o *Object) save(ctx context.Context, tx pgx.Tx, changes []*Change) error {
 			return err
 		}
 	}
+	if err := o.complete(ctx, tx, a, changes); err != nil {
+		return err
+	}
 	now := o.k.Now().UTC().Truncate(time.Microsecond)
 	live := changes[:0:0]
 	for _, c := range changes {
@@ -419,6 +431,9 @@ func (o *Object) save(ctx context.Context, tx pgx.Tx, changes []*Change) error {
 		return err
 	}
 	if err := o.write(ctx, tx, a, live, now); err != nil {
+		return err
+	}
+	if err := o.rollUp(ctx, tx, a, live); err != nil {
 		return err
 	}
 	if err := o.cascade(ctx, tx, live); err != nil {

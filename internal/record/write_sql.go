@@ -18,6 +18,8 @@ import (
 // write sends rows, journal and search documents in one round trip.
 func (o *Object) write(ctx context.Context, tx pgx.Tx, a *auth.Actor, changes []*Change, now time.Time) error {
 	b := &pgx.Batch{}
+	def := changes[0].New.Def
+	o.k.queueGuard(ctx, b, a.TenantID, def)
 	doubles := o.queueDoubles(b, a, changes)
 	var creates []*Record
 	for _, c := range changes {
@@ -31,6 +33,8 @@ func (o *Object) write(ctx context.Context, tx pgx.Tx, a *auth.Actor, changes []
 			o.queueUpdate(b, a.TenantID, c)
 		}
 	}
+	o.queueUniques(b, a.TenantID, def, changes)
+	o.queueKept(b, a.TenantID, def, changes)
 	rows := o.journalRows(a, changes, now)
 	queueJournal(b, rows, func(i int, seq int64) { changes[i].Seq = seq })
 	o.queueSearch(b, a.TenantID, changes)
