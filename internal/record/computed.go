@@ -183,6 +183,9 @@ func upperFirst(s string) string {
 	return strings.ToUpper(s[:1]) + s[1:]
 }
 
+// RollsUp reports whether a record's values may change without a change of its own.
+func (d *Definition) RollsUp() bool { return len(d.rules.rollUps) > 0 }
+
 // readsRollUp reports whether a field's value comes, at whatever distance, from other
 // records.
 func (d *Definition) readsRollUp(f *Field) bool {

@@ -492,11 +492,14 @@ func (k *Kernel) Recompute(ctx context.Context, object string, budget time.Durat
 	if !ok {
 		return true, nil
 	}
-	for end := k.Now().Add(budget); !done && err == nil && k.Now().Before(end); {
+	for end := k.Now().Add(budget); !done && err == nil; {
 		err = k.DB.Tx(ctx, func(ctx context.Context, tx pgx.Tx) error {
 			done, err = k.recomputeStep(ctx, tx, o)
 			return err
 		})
+		if !k.Now().Before(end) {
+			break
+		}
 	}
 	if done && err == nil {
 		err = k.recomputeDone(ctx, o)

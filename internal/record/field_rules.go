@@ -67,8 +67,10 @@ func (r *fieldRules) add(f *Field) {
 	if f.Default != nil {
 		r.defaults[f.Name] = storable(f, f.Default)
 	}
-	if f.settings.RollUp != nil && f.settings.RollUp.Function == "count" {
-		r.defaults[f.Name] = storedNumber("0")
+	if f.settings.RollUp != nil {
+		if zero := stored(f, (&rollUp{field: f}).empty(nil)); zero != nil {
+			r.defaults[f.Name] = zero
+		}
 	}
 }
 

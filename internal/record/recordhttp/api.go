@@ -37,7 +37,7 @@ func (a *API) Routes(readOnly ...string) []rest.Route {
 			out = append(out, a.writes(o)...)
 		}
 	}
-	return append(out, a.journalRoutes()...)
+	return append(append(out, a.journalRoutes()...), customRoutes(a)...)
 }
 
 func (a *API) reads(o *record.Object) []rest.Route {
@@ -103,7 +103,8 @@ func (a *API) get(o *record.Object) rest.Handler {
 		if err != nil {
 			return err
 		}
-		if r.Header.Get("If-None-Match") == rest.ETag(rec.Version()) {
+		// Roll-ups move without a new version, so such a record is always sent whole.
+		if r.Header.Get("If-None-Match") == rest.ETag(rec.Version()) && !rec.Def.RollsUp() {
 			w.Header().Set("ETag", rest.ETag(rec.Version()))
 			w.WriteHeader(http.StatusNotModified)
 			return nil
@@ -241,11 +242,19 @@ func (a *API) upsert(o *record.Object) rest.Handler {
 		if !ok || !f.Unique {
 			return errs.New(errs.Malformed, "not_unique_field", "%s cannot be matched by %q. Use a unique field such as external_id.", o.Def.LabelPlural, field)
 		}
-		body[field] = rest.PathParam(r, "value")
+		// The value in the path is a text, whatever the field's type.
+		key, err := def.ParseText(map[string]string{field: rest.PathParam(r, "value")}, record.FromAPI, "")
+		if err != nil {
+			return err
+		}
+		if key[field] == nil {
+			return errs.Field(field, "required", "The value of %s is needed in the path.", field)
+		}
 		patch, err := def.ParseJSON(body)
 		if err != nil {
 			return err
 		}
+		patch[field] = key[field]
 		res, err := o.One(r.Context(), record.Operation{Kind: record.OpUpsert, Key: field, Patch: patch})
 		if err != nil {
 			return err

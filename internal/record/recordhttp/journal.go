@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"net/http"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -38,15 +37,6 @@ func (a *API) journalRoutes() []rest.Route {
 			Method: "GET", Path: "/search", Name: "search", Summary: "Search all objects, best first", Tag: "search", Object: "",
 			Params: []rest.Param{{Name: "q", Description: "Words.", Schema: rest.Str}, {Name: "limit", Description: "1 to 50.", Schema: rest.Int}},
 			Answer: rest.Obj(map[string]rest.Schema{"data": rest.Array(rest.Obj(map[string]rest.Schema{"object": rest.Str, "id": rest.UUID, "title": rest.Str, "record": {"type": "object"}}, "object", "id", "title"))}, "data"), Handle: a.search,
-		},
-		{
-			Method: "GET", Path: "/custom_fields", Name: "custom_fields.list", Summary: "The custom fields of every object", Tag: "custom_fields", Object: "",
-			Answer: rest.Obj(map[string]rest.Schema{"data": rest.Array(rest.Schema{"type": "object"})}, "data"), Handle: a.listCustom,
-		},
-		{
-			Method: "POST", Path: "/custom_fields", Name: "custom_fields.create", Summary: "Add a custom field to an object", Tag: "custom_fields", Object: "custom_field", Action: auth.Create, Status: 201,
-			Body:   rest.Obj(map[string]rest.Schema{"object": rest.Str, "name": rest.Str, "label": rest.Str, "type": rest.Str, "options": rest.Array(rest.Str)}, "object", "name", "type"),
-			Answer: rest.Schema{"type": "object"}, Handle: a.createCustom,
 		},
 	}
 }
@@ -190,39 +180,4 @@ func (a *API) search(w http.ResponseWriter, r *http.Request) error {
 		out[i] = hit{h.Object, h.Record.ID(), h.Record.Title(), h.Record.AppendJSON(nil, nil, nil)}
 	}
 	return rest.JSON(w, 200, map[string]any{"data": out})
-}
-
-func (a *API) listCustom(w http.ResponseWriter, r *http.Request) error {
-	out := []FieldInfo{}
-	for _, o := range a.k.Objects() {
-		def, err := a.k.Definition(r.Context(), o.Def.Name)
-		if err != nil {
-			return err
-		}
-		for _, f := range def.CustomFields() {
-			out = append(out, FieldInfo{Name: o.Def.Name + "." + f.Name, Label: f.Label, Type: f.Type.Name(), Custom: true, Options: f.Options, Filters: f.Type.Ops()})
-		}
-	}
-	return rest.JSON(w, 200, map[string]any{"data": out})
-}
-
-func (a *API) createCustom(w http.ResponseWriter, r *http.Request) error {
-	var in struct {
-		Object  string   `json:"object"`
-		Name    string   `json:"name"`
-		Label   string   `json:"label"`
-		Type    string   `json:"type"`
-		Options []string `json:"options"`
-	}
-	if err := rest.Decode(r, &in); err != nil {
-		return err
-	}
-	object := strings.TrimSpace(in.Object)
-	if o, ok := a.k.ByPlural(object); ok {
-		object = o.Def.Name
-	}
-	if err := a.k.AddCustomFields(r.Context(), []record.CustomField{{Object: object, Name: in.Name, Label: in.Label, Type: in.Type, Options: in.Options}}); err != nil {
-		return err
-	}
-	return rest.JSON(w, 201, in)
 }

@@ -1,6 +1,7 @@
 package recordhttp
 
 import (
+	"encoding/json"
 	"maps"
 	"strings"
 
@@ -80,10 +81,44 @@ func customSchema(d *record.Definition) rest.Schema {
 	return rest.Schema{"type": "object", "properties": props}
 }
 
+// fieldSchema is the field's type with its bounds, as JSON Schema says them.
 func fieldSchema(f *record.Field) rest.Schema {
+	s := maps.Clone(typeSchema(f))
+	if f.ReadOnly && f.Custom {
+		s["readOnly"] = true
+	}
+	if f.Help != "" {
+		s["description"] = f.Help
+	}
+	low, high := "minimum", "maximum"
+	switch s["type"] {
+	case "string":
+		low, high = "minLength", "maxLength"
+	case "array":
+		low, high = "minItems", "maxItems"
+	case nil: // an amount is a reference, whose bounds only the server knows
+		return s
+	}
+	if f.Min != "" {
+		s[low] = json.Number(f.Min)
+	}
+	if f.Max != "" {
+		s[high] = json.Number(f.Max)
+	}
+	if f.Pattern != "" {
+		s["pattern"] = "^(?:" + f.Pattern + ")$"
+	}
+	return s
+}
+
+func typeSchema(f *record.Field) rest.Schema {
 	switch f.Type.Name() {
 	case "integer", "version":
 		return rest.Int
+	case "duration":
+		return rest.Schema{"type": "integer", "description": "Minutes."}
+	case "rating":
+		return rest.Schema{"type": "integer", "minimum": 1, "maximum": f.Stars()}
 	case "decimal", "percent":
 		return rest.Num
 	case "boolean":
@@ -92,26 +127,33 @@ func fieldSchema(f *record.Field) rest.Schema {
 		return rest.Schema{"type": "string", "format": "date"}
 	case "datetime":
 		return rest.Time
-	case "id", "relation", "user", "team":
+	case "id", "relation", "user", "team", "file":
 		return rest.UUID
 	case "money":
 		return rest.Ref("Money")
 	case "address":
 		return rest.Ref("Address")
 	case "list":
-		return rest.Array(rest.Str)
+		return rest.Array(choices(f))
+	case "rich_text":
+		return rest.Schema{"type": "string", "contentMediaType": "text/html"}
 	case "json":
 		return rest.Any
 	case "select":
-		if len(f.Options) > 0 {
-			var values []any
-			for _, o := range f.Options {
-				values = append(values, o.Value)
-			}
-			return rest.Schema{"type": "string", "enum": values}
-		}
+		return choices(f)
 	}
 	return rest.Str
+}
+
+func choices(f *record.Field) rest.Schema {
+	if len(f.Options) == 0 {
+		return rest.Str
+	}
+	var values []any
+	for _, o := range f.Options {
+		values = append(values, o.Value)
+	}
+	return rest.Schema{"type": "string", "enum": values}
 }
 
 // FieldInfo tells a program what a field is.
@@ -127,6 +169,15 @@ type FieldInfo struct {
 	Options  []record.Option `json:"options,omitempty"`
 	Filters  []record.Op     `json:"filters"`
 	Sortable bool            `json:"sortable"`
+
+	Help       string       `json:"help,omitempty"`
+	Section    string       `json:"section,omitempty"`
+	ResultType string       `json:"result_type,omitempty"` // of a formula or roll-up
+	Min        *json.Number `json:"min,omitempty"`
+	Max        *json.Number `json:"max,omitempty"`
+	Pattern    string       `json:"pattern,omitempty"`
+	Indexed    bool         `json:"indexed,omitempty"`
+	Schema     rest.Schema  `json:"schema"`
 }
 
 // Describe is the answer of GET /{objects}/schema.
@@ -140,7 +191,15 @@ func Describe(d *record.Definition) map[string]any {
 		if f.Custom {
 			name = "custom." + name
 		}
-		fields = append(fields, FieldInfo{name, f.Label, f.Type.Name(), f.Required, f.Unique, f.ReadOnly, f.Custom, f.Target, f.Options, f.Type.Ops(), f.Sortable()})
+		info := FieldInfo{
+			Name: name, Label: f.Label, Type: f.TypeName(), Required: f.Required, Unique: f.Unique, ReadOnly: f.ReadOnly, Custom: f.Custom, Target: f.Target,
+			Options: f.Options, Filters: f.Type.Ops(), Sortable: f.Sortable(),
+			Help: f.Help, Section: f.Section, Min: number(f.Min), Max: number(f.Max), Pattern: f.Pattern, Indexed: f.Indexed, Schema: fieldSchema(f),
+		}
+		if f.Computed() {
+			info.ResultType = f.Type.Name()
+		}
+		fields = append(fields, info)
 	}
 	return map[string]any{"object": d.Name, "plural": d.Plural, "label": d.Label, "label_plural": d.LabelPlural, "fields": fields}
 }
