@@ -6,6 +6,7 @@ import (
 
 	"crm/internal/app/apptest"
 	"crm/internal/messaging"
+	"crm/internal/record"
 	"crm/internal/record/importing"
 	"crm/internal/scoring"
 )
@@ -13,6 +14,11 @@ import (
 // makeMore makes samples of what contexts keep outside the kernel.
 func makeMore(t *testing.T, w *world) {
 	t.Helper()
+	fields := []record.CustomField{{Object: "lead", Name: "canary", Label: apptest.Canary, Type: "text"}}
+	if err := w.env.App.Kernel.AddCustomFields(w.foreign.Ctx, fields); err != nil {
+		t.Fatal(err)
+	}
+	w.samples.Put("custom_field", fields[0].ID)
 	model, err := w.env.App.Scoring.Train(w.foreign.Ctx, scoring.TrainRequest{Object: "lead"})
 	if err != nil {
 		t.Fatal(err)

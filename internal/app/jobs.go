@@ -2,11 +2,13 @@ package app
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/google/uuid"
 	"github.com/riverqueue/river"
 
+	"crm/internal/platform/auth"
 	"crm/internal/platform/jobs"
 	"crm/internal/record/importing"
 )
@@ -23,12 +25,37 @@ func (a *App) registerJobs() {
 	a.Messaging.Register(a.registry)
 	importing.Work(a.registry, func() *importing.Service { return a.Imports })
 	jobs.Work(a.registry, func(ctx context.Context, _ *river.Job[upkeep]) error { return a.upkeep(ctx) })
+	jobs.Work(a.registry, func(ctx context.Context, job *river.Job[recompute]) error { return a.recompute(ctx, job.Args.Object) })
 	a.registry.Every(12*time.Hour, upkeep{})
 	a.registerBin()
 }
 
-// upkeep makes the journal's partitions of the coming months.
+// recompute works out the formulas and roll-ups that a changed definition left open.
+type recompute struct {
+	TenantID uuid.UUID `json:"tenant_id"`
+	Object   string    `json:"object"`
+}
+
+func (recompute) Kind() string        { return "record.recompute" }
+func (r recompute) Tenant() uuid.UUID { return r.TenantID }
+
+func (a *App) recompute(ctx context.Context, object string) error {
+	done, err := a.Kernel.Recompute(ctx, object, jobs.Budget)
+	if err == nil && !done {
+		err = jobs.Again
+	}
+	return err
+}
+
+// upkeep makes the journal's partitions of the coming months, and purges custom fields
+// that were hidden a month ago.
 func (a *App) upkeep(ctx context.Context) error {
-	_, err := a.db.Pool().Exec(ctx, `select journal_add_partitions(3)`)
+	if _, err := a.db.Pool().Exec(ctx, `select journal_add_partitions(3)`); err != nil {
+		return err
+	}
+	tenants, err := a.Identity.TenantIDs(ctx)
+	for _, tenant := range tenants {
+		err = errors.Join(err, a.Kernel.PurgeHiddenFields(auth.With(ctx, auth.SystemActor(tenant))))
+	}
 	return err
 }

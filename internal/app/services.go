@@ -1,8 +1,12 @@
 package app
 
 import (
+	"context"
 	"fmt"
 	"path/filepath"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
 
 	"crm/internal/activities"
 	"crm/internal/contacts"
@@ -96,6 +100,10 @@ func (a *App) build(works bool) error {
 // what they registered.
 func (a *App) connectJobs() error {
 	a.Scoring.SetJobs(a.Jobs)
+	a.Kernel.Later = func(ctx context.Context, tx pgx.Tx, tenant uuid.UUID, object string) error {
+		_, err := a.Jobs.Insert(ctx, tx, recompute{tenant, object}, jobs.When{Queue: "bulk"})
+		return err
+	}
 	a.Messaging.SetJobs(a.Jobs)
 	a.Metrics.Registry.MustRegister(a.Messaging.Collector())
 	var err error

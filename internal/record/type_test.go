@@ -98,7 +98,7 @@ func TestEveryTypeReadsAndWrites(t *testing.T) {
 func TestRichTextKeepsOnlyWhatIsSafe(t *testing.T) {
 	t.Parallel()
 	for in, want := range map[string]string{
-		`a < b & c`: "a &lt; b &amp; c",
+		`a < b & c`:                                                "a &lt; b &amp; c",
 		`<a href="javascript:alert(1)">x</a>`:                      "<a>x</a>",
 		`<a href=" JaVaScript:alert(1)">x</a>`:                     "<a>x</a>",
 		`<a href="https://x.test/?a=1&b=2" onclick=y>x</a>`:        `<a href="https://x.test/?a=1&amp;b=2" rel="noopener noreferrer nofollow">x</a>`,

@@ -196,6 +196,9 @@ func planOf(t *target, def *record.Definition) *plan {
 		p.features = append(p.features, f)
 	}
 	for _, field := range def.CustomFields() {
+		if field.ReadOnly {
+			continue // counted or computed later, from things that tell the outcome
+		}
 		f, ok := customFeature(field)
 		if !ok {
 			p.unread = append(p.unread, field)

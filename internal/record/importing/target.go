@@ -160,7 +160,9 @@ func exactNames(def *record.Definition) map[string]string {
 		}
 	}
 	for _, f := range def.CustomFields() {
-		put(f.Name, "custom."+f.Name)
+		if !f.ReadOnly {
+			put(f.Name, "custom."+f.Name)
+		}
 	}
 	for _, f := range def.Fields {
 		if writable(f) {
@@ -169,7 +171,9 @@ func exactNames(def *record.Definition) map[string]string {
 		}
 	}
 	for _, f := range def.CustomFields() {
-		put(f.Label, "custom."+f.Name)
+		if !f.ReadOnly {
+			put(f.Label, "custom."+f.Name)
+		}
 	}
 	return out
 }

@@ -1,6 +1,7 @@
 package recordpage
 
 import (
+	"fmt"
 	"math"
 	"strings"
 	"time"
@@ -51,7 +52,7 @@ func (n *names) value(f *record.Field, v any) ui.Value {
 	case bool:
 		return ui.Bool(v)
 	case int64:
-		return ui.Number{Value: float64(v)}
+		return wholeNumber(f, v)
 	case float64:
 		return number(f, v)
 	case time.Time:
@@ -66,7 +67,8 @@ func (n *names) value(f *record.Field, v any) ui.Value {
 	case uuid.UUID:
 		return n.link(f, v)
 	}
-	if f.Type.Name() == "address" {
+	switch f.Type.Name() {
+	case "address", "json":
 		return ui.LongText(f.Type.Text(v))
 	}
 	return ui.None{}
@@ -76,6 +78,8 @@ func (n *names) text(f *record.Field, s string) ui.Value {
 	switch f.Type.Name() {
 	case "long_text":
 		return ui.LongText(s)
+	case "rich_text":
+		return ui.LongText(record.PlainText(s))
 	case "url":
 		return ui.Web{Href: s}
 	case "email":
@@ -113,6 +117,33 @@ func tags(f *record.Field, list []string) ui.Value {
 		t.Items = append(t.Items, choice(f, s))
 	}
 	return t
+}
+
+// wholeNumber shows minutes and stars as people say them.
+func wholeNumber(f *record.Field, n int64) ui.Value {
+	switch f.Type.Name() {
+	case "duration":
+		return ui.Text(minutes(n))
+	case "rating":
+		return ui.Text(strings.Repeat("★", int(n)) + strings.Repeat("☆", int(max(f.Stars()-n, 0))))
+	}
+	return ui.Number{Value: float64(n)}
+}
+
+// minutes writes 90 as "1h 30m".
+func minutes(n int64) string {
+	sign := ""
+	if n < 0 {
+		sign, n = "-", -n
+	}
+	switch h, m := n/60, n%60; {
+	case h == 0:
+		return fmt.Sprintf("%s%dm", sign, m)
+	case m == 0:
+		return fmt.Sprintf("%s%dh", sign, h)
+	default:
+		return fmt.Sprintf("%s%dh %dm", sign, h, m)
+	}
 }
 
 // number shows up to two decimals, none when there are none.
@@ -171,6 +202,9 @@ func (n *names) plain(f *record.Field, v any, format ui.Format) string {
 	case money.Amount:
 		return format.Money(v.Minor, v.Currency)
 	case int64:
+		if f.Type.Name() == "duration" {
+			return minutes(v)
+		}
 		return format.Integer(int(v))
 	case float64:
 		return strings.TrimSuffix(format.Number(v, 2), ".00")

@@ -2,6 +2,7 @@ package recordpage
 
 import (
 	"net/http"
+	"slices"
 
 	"github.com/google/uuid"
 
@@ -54,7 +55,7 @@ func (p *Pages) form(r *http.Request, st *formState) (ui.Form, error) {
 func (p *Pages) controls(r *http.Request, st *formState) ([]ui.FieldGroup, error) {
 	var main, owner, own ui.FieldGroup
 	owner.Title, own.Title = "Who takes care of it", "More fields"
-	var addresses []ui.FieldGroup
+	var addresses, sections []ui.FieldGroup
 	options, err := p.targetOptions(r, st)
 	if err != nil {
 		return nil, err
@@ -69,6 +70,12 @@ func (p *Pages) controls(r *http.Request, st *formState) ([]ui.FieldGroup, error
 		}
 		c := p.typedControl(r, f, st, options[f.Target])
 		switch {
+		case f.Custom && f.Section != "":
+			i := slices.IndexFunc(sections, func(g ui.FieldGroup) bool { return g.Title == f.Section })
+			if i < 0 {
+				i, sections = len(sections), append(sections, ui.FieldGroup{Title: f.Section})
+			}
+			sections[i].Fields = append(sections[i].Fields, c)
 		case f.Custom, f.Name == "external_id":
 			own.Fields = append(own.Fields, c)
 		case f.Name == "owner_id", f.Name == "team_id", f.Name == "tags":
@@ -84,6 +91,7 @@ func (p *Pages) controls(r *http.Request, st *formState) ([]ui.FieldGroup, error
 	if st.def.Owned {
 		groups = append(groups, owner)
 	}
+	groups = append(groups, sections...)
 	if len(own.Fields) == 0 {
 		return groups, nil
 	}
@@ -146,8 +154,8 @@ func (p *Pages) targetOptions(r *http.Request, st *formState) (map[string][]ui.O
 		if f.Target == "" {
 			continue
 		}
-		id, _ := st.rec.Get(f.Name).(uuid.UUID)
-		current[f.Target] = append(current[f.Target], id, uuidOf(st.typed.Get(f.Name)))
+		id, _ := fieldValue(st.rec, f).(uuid.UUID)
+		current[f.Target] = append(current[f.Target], id, uuidOf(st.typed.Get(fieldName(f))))
 	}
 	out := map[string][]ui.Option{}
 	for object, ids := range current {

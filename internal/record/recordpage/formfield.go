@@ -2,6 +2,7 @@ package recordpage
 
 import (
 	"context"
+	"strconv"
 	"time"
 
 	"github.com/google/uuid"
@@ -22,9 +23,24 @@ func control(f *record.Field, v any, base string, k *record.Kernel, targets []ui
 	if v != nil {
 		out.Value = f.Type.Text(v)
 	}
+	bounds(&out, f)
 	switch f.Type.Name() {
 	case "long_text":
 		out.Kind = ui.FieldLong
+	case "rich_text":
+		out.Kind, out.Max = ui.FieldLong, 0
+		if out.Help == "" {
+			out.Help = "Simple HTML such as <b>, <ul> and links is kept."
+		}
+	case "json":
+		out.Kind = ui.FieldCode
+	case "duration":
+		out.Placeholder = "1h 30m"
+		if n, ok := v.(int64); ok {
+			out.Value = minutes(n)
+		}
+	case "rating":
+		out.Kind, out.Options = ui.FieldSelect, stars(f)
 	case "email":
 		out.Kind, out.Placeholder = ui.FieldEmail, "name@company.com"
 	case "phone":
@@ -51,10 +67,38 @@ func control(f *record.Field, v any, base string, k *record.Kernel, targets []ui
 		}
 	case "list":
 		listField(&out, f, v)
+	case "file":
+		out.Placeholder = "the id of an uploaded file"
 	case "relation", "user", "team":
 		relationField(&out, f, base, k, targets)
 	default:
-		out.Max = 500
+		if out.Max == 0 {
+			out.Max = 500
+		}
+	}
+	return out
+}
+
+// bounds shows a field's limits to the browser, which then says so before the server.
+func bounds(out *ui.Field, f *record.Field) {
+	switch f.Type.Name() {
+	case "integer", "decimal", "percent":
+		out.Low, out.High = f.Min, f.Max
+		if f.Type.Name() != "integer" {
+			out.Step = "any"
+		}
+	case "text", "long_text", "url", "email", "phone":
+		if n, err := strconv.Atoi(f.Max); err == nil {
+			out.Max = n
+		}
+	}
+}
+
+func stars(f *record.Field) []ui.Option {
+	var out []ui.Option
+	for n := int64(1); n <= f.Stars(); n++ {
+		s := strconv.FormatInt(n, 10)
+		out = append(out, ui.Option{Value: s, Label: s + " of " + strconv.FormatInt(f.Stars(), 10)})
 	}
 	return out
 }
@@ -182,7 +226,12 @@ func editable(d *record.Definition) []*record.Field {
 			out = append(out, f)
 		}
 	}
-	return append(out, d.CustomFields()...)
+	for _, f := range d.CustomFields() {
+		if !f.ReadOnly {
+			out = append(out, f)
+		}
+	}
+	return out
 }
 
 // addressParts are the fields of an address in a form: "{field}.street".

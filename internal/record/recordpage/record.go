@@ -236,10 +236,19 @@ func (s *sheet) details() []ui.PropertyGroup {
 			main.Properties = append(main.Properties, s.property(f))
 		}
 	}
+	var sections []ui.PropertyGroup
 	for _, f := range s.def.CustomFields() {
-		own.Properties = append(own.Properties, s.property(f))
+		if f.Section == "" {
+			own.Properties = append(own.Properties, s.property(f))
+			continue
+		}
+		i := slices.IndexFunc(sections, func(g ui.PropertyGroup) bool { return g.Title == f.Section })
+		if i < 0 {
+			i, sections = len(sections), append(sections, ui.PropertyGroup{Title: f.Section})
+		}
+		sections[i].Properties = append(sections[i].Properties, s.property(f))
 	}
-	groups := []ui.PropertyGroup{main}
+	groups := append([]ui.PropertyGroup{main}, sections...)
 	if len(own.Properties) > 0 {
 		groups = append(groups, own)
 	}
@@ -286,7 +295,7 @@ func (s *sheet) targets(f *record.Field) []ui.Option {
 	if list, ok := s.choices[f.Target]; ok {
 		return list
 	}
-	id, _ := s.rec.Get(f.Name).(uuid.UUID)
+	id, _ := fieldValue(s.rec, f).(uuid.UUID)
 	if rec := s.names.record(f.Target, id); rec != nil {
 		return []ui.Option{option(rec)}
 	}
