@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"maps"
 	"math/big"
-	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -174,13 +173,6 @@ func (o *formulaOrder) visit(f *Field) error {
 	o.state[f] = 2
 	o.done = append(o.done, f)
 	return nil
-}
-
-func upperFirst(s string) string {
-	if s == "" {
-		return s
-	}
-	return strings.ToUpper(s[:1]) + s[1:]
 }
 
 // RollsUp reports whether a record's values may change without a change of its own.

@@ -6,19 +6,24 @@ import (
 	"crm/internal/platform/auth"
 )
 
-// ListSQL is the statement of a list, for tests that ask the planner about it.
+// ListSQL is the statement of a list's first page in its order, for tests that ask the
+// planner about it.
 func ListSQL(ctx context.Context, o *Object, q Query) (string, []any, error) {
 	a, scope, err := auth.Require(ctx, o.Def.Name, auth.Read)
 	if err != nil {
 		return "", nil, err
 	}
-	keys, err := o.Def.parseSort(q.Sort)
+	l := &listing{o: o, a: a, q: q, b: &sqlBuilder{actor: a, defs: o.k.resolver(ctx)}}
+	if l.keys, err = o.Def.parseSort(q.Sort); err != nil {
+		return "", nil, err
+	}
+	n, err := o.narrow(ctx, q)
 	if err != nil {
 		return "", nil, err
 	}
-	queries, err := o.listQueries(ctx, a, scope, q, keys)
-	if err != nil {
+	if l.where, err = o.listWhere(l.b, scope, q, n); err != nil {
 		return "", nil, err
 	}
-	return queries[0].SQL, queries[0].Args, nil
+	part := l.part(false, false, q.Limit)
+	return part.SQL, part.Args, nil
 }

@@ -91,6 +91,10 @@ type listing struct {
 
 func (l *listing) read(ctx context.Context) (*Page, error) {
 	page := &Page{}
+	def, err := l.o.k.Definition(ctx, l.o.Def.Name)
+	if err != nil {
+		return nil, err
+	}
 	queries := []db.Query{}
 	if l.q.Count {
 		queries = append(queries, db.Query{SQL: "select count(*) from " + l.o.Def.Table + " t where " + l.where, Args: append([]any(nil), l.b.args...)})
@@ -98,9 +102,9 @@ func (l *listing) read(ctx context.Context) (*Page, error) {
 	split := !notNull(l.keys[0].Field)
 	empties := split && l.after != nil && l.after[0] == nil
 	queries = append(queries, l.part(split, empties, l.q.Limit+1))
-	err := l.o.k.DB.ReadMany(ctx, queries, func(i int, rows pgx.Rows) error {
+	err = l.o.k.DB.ReadMany(ctx, queries, func(i int, rows pgx.Rows) error {
 		if i == len(queries)-1 {
-			page.Records = collect(rows, l.o.Def)
+			page.Records = collect(rows, def)
 			return nil
 		}
 		n, err := pgx.CollectExactlyOneRow(rows, pgx.RowTo[int64])
@@ -109,7 +113,7 @@ func (l *listing) read(ctx context.Context) (*Page, error) {
 	})
 	if err == nil && split && !empties && len(page.Records) <= l.q.Limit {
 		err = l.o.k.DB.Read(ctx, l.part(true, true, l.q.Limit+1-len(page.Records)), func(rows pgx.Rows) error {
-			page.Records = append(page.Records, collect(rows, l.o.Def)...)
+			page.Records = append(page.Records, collect(rows, def)...)
 			return nil
 		})
 	}

@@ -75,7 +75,14 @@ func (o *Object) purge(ctx context.Context, tx pgx.Tx, ids []uuid.UUID) error {
 			return err
 		}
 	}
-	return o.erase(ctx, tx, ids)
+	moved, err := o.leaving(ctx, tx, ids)
+	if err != nil {
+		return err
+	}
+	if err := o.erase(ctx, tx, ids); err != nil || len(moved) == 0 {
+		return err
+	}
+	return o.rollUp(ctx, tx, auth.From(ctx), moved)
 }
 
 // erase deletes the rows themselves and leaves a tombstone for each in the journal.
@@ -86,6 +93,9 @@ func (o *Object) erase(ctx context.Context, tx pgx.Tx, ids []uuid.UUID) error {
 		b.Queue(fmt.Sprintf(`delete from %s where tenant_id = $1 and %s = any($2)`, d.Table, d.Column), a.TenantID, ids)
 	}
 	b.Queue(`delete from search_documents where tenant_id = $1 and record_id = any($2)`, a.TenantID, ids)
+	for _, kept := range []string{"custom_values", "custom_uniques"} {
+		b.Queue(fmt.Sprintf(`delete from %s where tenant_id = $1 and record_id = any($3) and field_id in (select id from custom_fields where tenant_id = $1 and object = $2)`, kept), a.TenantID, o.Def.Name, ids)
+	}
 	b.Queue(`delete from record_redirects where tenant_id = $1 and object = $2 and new_id = any($3)`, a.TenantID, o.Def.Name, ids)
 	o.queueLiveKeys(b, a.TenantID, ids)
 	b.Queue(fmt.Sprintf(`delete from %s where tenant_id = $1 and id = any($2)`, o.Def.Table), a.TenantID, ids)

@@ -210,6 +210,25 @@ func (o *Object) rollUp(ctx context.Context, tx pgx.Tx, a *auth.Actor, changes [
 	return nil
 }
 
+// leaving are the living ones of records that are about to be purged, as changes that
+// take them away: what counted them must count again.
+func (o *Object) leaving(ctx context.Context, tx pgx.Tx, ids []uuid.UUID) ([]*Change, error) {
+	def, err := o.k.Definition(ctx, o.Def.Name)
+	if err != nil || len(o.k.rollUpsOver(def.set, o.Def.Name)) == 0 {
+		return nil, err
+	}
+	rows, err := tx.Query(ctx, "select "+def.selectList()+" from "+def.Table+" t where t.tenant_id = $1 and t.id = any($2) and t.deleted_at is null", auth.From(ctx).TenantID, ids)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var out []*Change
+	for _, r := range collect(rows, def) {
+		out = append(out, &Change{Old: r, New: r, fields: map[string][2]any{"deleted_at": {}}})
+	}
+	return out, rows.Err()
+}
+
 // adopt gives changes whose own record was also a parent what was computed for it.
 func adopt(changes []*Change, computed []*Record) {
 	byID := map[uuid.UUID]*Record{}
