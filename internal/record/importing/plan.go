@@ -31,6 +31,7 @@ type Column struct {
 	Style    Style              `json:"style,omitzero"`
 	Currency string             `json:"currency,omitempty"` // of amounts that name none
 	Type     string             `json:"type,omitempty"`     // of a field to be made
+	Choices  []string           `json:"choices,omitempty"`  // to be added to a select field
 }
 
 // Plan is what an import will do with each column, in file order.
@@ -42,13 +43,14 @@ type Plan struct {
 type planner struct {
 	def    *record.Definition
 	opts   Options
+	others map[string]*record.Definition // companions
 	exact  map[string]string
 	taken  map[string]How
 	sample [][]string
 }
 
-func newPlan(def *record.Definition, opts Options, heads []string, sample [][]string) (Plan, error) {
-	p := &planner{def: def, opts: opts, exact: exactNames(def), taken: map[string]How{}, sample: sample}
+func newPlan(def *record.Definition, opts Options, heads []string, sample [][]string, others map[string]*record.Definition) (Plan, error) {
+	p := &planner{def: def, others: others, opts: opts, exact: exactNames(def), taken: map[string]How{}, sample: sample}
 	asked, err := p.readMapping(heads)
 	if err != nil {
 		return Plan{}, err
@@ -63,7 +65,7 @@ func newPlan(def *record.Definition, opts Options, heads []string, sample [][]st
 	// Exact headings choose before synonyms do, wherever they stand in the file.
 	for _, how := range []How{Exact, Guessed} {
 		for i := range plan.Columns {
-			if _, said := asked[i]; !said && plan.Columns[i].Field == "" {
+			if _, said := asked[i]; !said && plan.Columns[i].Field == "" && !isErrorColumn(heads[i]) {
 				p.match(&plan.Columns[i], i, how)
 			}
 		}
@@ -80,7 +82,7 @@ func (p *planner) match(c *Column, i int, how How) {
 	if p.opts.Mapping != nil && (how == Guessed || !p.opts.CreateFields) {
 		return
 	}
-	names := []string{p.exact[squeeze(c.Heading)]}
+	names := []string{p.exact[squeeze(c.Heading)], p.otherExact(c.Heading)}
 	if squeeze(c.Heading) == "id" {
 		names = []string{p.idTarget(i)}
 	}
@@ -91,12 +93,12 @@ func (p *planner) match(c *Column, i int, how How) {
 		if name == "" {
 			continue
 		}
-		t, err := resolveTarget(p.def, name)
-		if err != nil || !p.free(t, how) {
+		t, other, err := resolveIn(p.def, p.others, name)
+		if err != nil || !p.free(t, other, how) {
 			continue
 		}
-		p.take(t, how)
-		c.Field, c.How = t.spelling(), how
+		p.take(t, other, how)
+		c.Field, c.How = spell(t, other), how
 		c.Currency = amountsIn[p.def.Name+":"+squeeze(c.Heading)]
 		if p.opts.Preset != "" {
 			c.How = Guessed
@@ -121,12 +123,29 @@ func (p *planner) idTarget(i int) string {
 	return "id"
 }
 
-func (p *planner) free(t target, how How) bool {
-	first, taken := p.taken[t.spelling()]
+// otherExact takes headings such as account.name and "Account: name" at their word.
+func (p *planner) otherExact(heading string) string {
+	object, field, ok := strings.Cut(heading, ".")
+	if !ok {
+		object, field, ok = strings.Cut(heading, ": ")
+	}
+	object = strings.ToLower(strings.TrimSpace(object))
+	if !ok || p.others[object] == nil {
+		return ""
+	}
+	field = strings.ToLower(strings.TrimSpace(field))
+	if name := exactNames(p.others[object])[squeeze(field)]; name != "" {
+		field = name
+	}
+	return object + "." + field
+}
+
+func (p *planner) free(t target, other string, how How) bool {
+	first, taken := p.taken[spell(t, other)]
 	return !taken || (how == Guessed && first == Guessed && t.shared())
 }
 
-func (p *planner) take(t target, how How) { p.taken[t.spelling()] = how }
+func (p *planner) take(t target, other string, how How) { p.taken[spell(t, other)] = how }
 
 // readMapping reads {"Column": "field"} and {"Column": {"field": …, "values": {…}}}.
 func (p *planner) readMapping(heads []string) (map[int]Column, error) {
@@ -155,15 +174,15 @@ func (p *planner) askedColumn(heading string, raw any) (Column, error) {
 	if err != nil || name == "" {
 		return c, err
 	}
-	t, err := resolveTarget(p.def, name)
+	t, other, err := resolveIn(p.def, p.others, name)
 	if err != nil {
 		return c, err
 	}
-	if _, taken := p.taken[t.spelling()]; taken {
+	if _, taken := p.taken[spell(t, other)]; taken {
 		return c, errs.Field(name, "mapped_twice", "Two columns are mapped to %s.", name)
 	}
-	p.take(t, Asked)
-	c.Field, c.How, c.Values = t.spelling(), Asked, values
+	p.take(t, other, Asked)
+	c.Field, c.How, c.Values = spell(t, other), Asked, values
 	return c, nil
 }
 
@@ -245,7 +264,7 @@ func (p *planner) makeFields(plan *Plan, asked map[int]Column) {
 	names := map[string]bool{}
 	for i := range plan.Columns {
 		c := &plan.Columns[i]
-		if _, said := asked[i]; said || c.Field != "" {
+		if _, said := asked[i]; said || c.Field != "" || isErrorColumn(c.Heading) {
 			continue
 		}
 		name := record.CustomName(c.Heading)
