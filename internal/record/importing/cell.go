@@ -26,7 +26,7 @@ type column struct {
 }
 
 // lenient columns leave empty what nobody knows; see the package comment.
-func (c *column) lenient() bool { return c.How == Guessed }
+func (c *column) lenient() bool { return c.How == Guessed || c.Lenient }
 
 // compile resolves the plan against the definition as it is now.
 func compile(def *record.Definition, plan Plan, currencyCode string) ([]*column, error) {
@@ -126,7 +126,7 @@ func (c *column) replace(text string) (string, bool) {
 
 // firstOf takes the first of several companies that some exports put in a cell.
 func firstOf(c *column, text string) string {
-	if c.How != Guessed {
+	if !c.lenient() {
 		return text
 	}
 	first, _, _ := strings.Cut(text, ";")

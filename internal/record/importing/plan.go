@@ -27,7 +27,8 @@ type Column struct {
 	Heading  string             `json:"column"`
 	Field    string             `json:"field,omitempty"` // "" = not imported
 	How      How                `json:"how"`
-	Values   map[string]*string `json:"values,omitempty"` // cell → value, nil = empty
+	Values   map[string]*string `json:"values,omitempty"`  // cell → value, nil = empty
+	Lenient  bool               `json:"lenient,omitempty"` // asked for, but a value nobody knows is left empty
 	Style    Style              `json:"style,omitzero"`
 	Currency string             `json:"currency,omitempty"` // of amounts that name none
 	Type     string             `json:"type,omitempty"`     // of a field to be made
@@ -170,46 +171,57 @@ func (p *planner) readMapping(heads []string) (map[int]Column, error) {
 
 func (p *planner) askedColumn(heading string, raw any) (Column, error) {
 	c := Column{Heading: heading, How: Skipped}
-	name, values, err := mappingValue(raw)
+	name, values, lenient, err := mappingValue(raw)
 	if err != nil || name == "" {
 		return c, err
+	}
+	how := Asked
+	if lenient {
+		how = Guessed
 	}
 	t, other, err := resolveIn(p.def, p.others, name)
 	if err != nil {
 		return c, err
 	}
-	if _, taken := p.taken[spell(t, other)]; taken {
+	if !p.free(t, other, how) {
 		return c, errs.Field(name, "mapped_twice", "Two columns are mapped to %s.", name)
 	}
-	p.take(t, other, Asked)
-	c.Field, c.How, c.Values = spell(t, other), Asked, values
+	p.take(t, other, how)
+	c.Field, c.How, c.Values, c.Lenient = spell(t, other), Asked, values, lenient
+	c.Currency = amountsIn[p.def.Name+":"+squeeze(c.Heading)]
 	return c, nil
 }
 
-func mappingValue(raw any) (string, map[string]*string, error) {
+func mappingValue(raw any) (name string, values map[string]*string, lenient bool, err error) {
 	switch v := raw.(type) {
 	case nil:
-		return "", nil, nil
+		return "", nil, false, nil
 	case string:
-		return strings.TrimSpace(v), nil, nil
+		return strings.TrimSpace(v), nil, false, nil
 	case map[string]any:
 		return mappingObject(v)
 	}
-	return "", nil, errs.Field("mapping", "wrong_type", `A column is mapped to a field name, to null, or to {"field": "…", "values": {…}}.`)
+	return "", nil, false, errs.Field("mapping", "wrong_type", `A column is mapped to a field name, to null, or to {"field": "…", "values": {…}}.`)
 }
 
-func mappingObject(m map[string]any) (string, map[string]*string, error) {
+// mappingObject reads {"field", "values", "unknown"}: unknown "empty" leaves out what
+// nobody knows, as for a column that was only guessed; "refuse" is the default.
+func mappingObject(m map[string]any) (name string, values map[string]*string, lenient bool, err error) {
 	for k := range m {
-		if k != "field" && k != "values" {
-			return "", nil, errs.Field(k, "unknown_key", "A column's mapping has only field and values, not %q.", k)
+		if k != "field" && k != "values" && k != "unknown" {
+			return "", nil, false, errs.Field(k, "unknown_key", "A column's mapping has only field, values and unknown, not %q.", k)
 		}
 	}
 	name, ok := m["field"].(string)
-	values, err := mappingValues(m["values"])
+	values, err = mappingValues(m["values"])
 	if !ok && m["field"] != nil {
 		err = errs.Field("field", "wrong_type", "field must be a field's name.")
 	}
-	return strings.TrimSpace(name), values, err
+	unknown, _ := m["unknown"].(string)
+	if m["unknown"] != nil && unknown != "empty" && unknown != "refuse" {
+		err = errs.Field("unknown", "unknown_option", `unknown is "refuse" or "empty".`)
+	}
+	return strings.TrimSpace(name), values, unknown == "empty", err
 }
 
 func mappingValues(raw any) (map[string]*string, error) {

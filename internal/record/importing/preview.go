@@ -38,6 +38,21 @@ type PreviewColumn struct {
 	Confidence float64 // 1 = said or spelled exactly, less = guessed, 0 = not imported
 }
 
+// Keys are the fields by which records of an object can be found again.
+func (s *Service) Keys(object string) []Target {
+	o, err := s.object(object)
+	if err != nil {
+		return nil
+	}
+	var out []Target
+	for _, f := range o.Def.Fields {
+		if keyTypes[f.Type.Name()] && (f.Unique || f.Name == "id" || f.Name == "email" || f.Name == "domain") {
+			out = append(out, Target{Field: f.Name, Label: f.Label})
+		}
+	}
+	return out
+}
+
 // Target is a field a column can be mapped to.
 type Target struct {
 	Field string

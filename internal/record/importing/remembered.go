@@ -9,10 +9,12 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
 	"crm/internal/platform/auth"
 	"crm/internal/platform/db"
+	"crm/internal/platform/errs"
 	"crm/internal/record"
 )
 
@@ -72,17 +74,54 @@ func (s *Service) recall(ctx context.Context, def *record.Definition, heads []st
 	return out, nil
 }
 
+// InEarnest does what a dry run of a waiting file tried.
+func (s *Service) InEarnest(ctx context.Context, id uuid.UUID) (*Import, error) {
+	imp, err := s.Get(ctx, id)
+	switch {
+	case err != nil:
+		return nil, err
+	case !imp.DryRun || imp.upload == nil:
+		return nil, errs.New(errs.Conflict, "not_a_trial", "Only a dry run whose file was kept can be repeated in earnest. Upload the file again.")
+	}
+	var raw []byte
+	q := db.Query{SQL: `select coalesce(mapping, 'null') from imports where tenant_id = $1 and id = $2`, Args: []any{auth.From(ctx).TenantID, id}}
+	err = s.k.DB.Read(ctx, q, func(rows pgx.Rows) error {
+		_, err := pgx.ForEachRow(rows, []any{&raw}, func() error { return nil })
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read the mapping of the dry run: %w", err)
+	}
+	opts := Options{
+		Object: imp.Object, Mode: imp.Mode, Key: imp.Key, Preset: imp.Preset, CreateFields: imp.CreateFields, CreateOptions: imp.CreateOptions, Blank: imp.Blank,
+	}
+	if err := json.Unmarshal(raw, &opts.Mapping); err != nil {
+		return nil, fmt.Errorf("read the mapping of the dry run: %w", err)
+	}
+	return s.FromKept(ctx, *imp.upload, opts)
+}
+
+// Upload is the waiting file a dry run read; nil = none.
+func (i *Import) Upload() *uuid.UUID { return i.upload }
+
 // mapping is the plan as a caller would have written it: every column is named, so
 // that the next import does not guess where this one was told.
 func (p Plan) mapping() map[string]any {
 	out := make(map[string]any, len(p.Columns))
 	for _, c := range p.Columns {
 		switch {
-		case isErrorColumn(c.Heading):
+		case isErrorColumn(c.Heading), c.How == Made: // once made, the field is found by its label
 		case c.Field == "":
 			out[c.Heading] = nil
-		case c.Values != nil:
-			out[c.Heading] = map[string]any{"field": c.Field, "values": c.Values}
+		case c.Values != nil || c.Lenient:
+			m := map[string]any{"field": c.Field}
+			if c.Values != nil {
+				m["values"] = c.Values
+			}
+			if c.Lenient {
+				m["unknown"] = "empty"
+			}
+			out[c.Heading] = m
 		default:
 			out[c.Heading] = c.Field
 		}
