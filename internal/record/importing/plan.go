@@ -101,9 +101,7 @@ func (p *planner) match(c *Column, i int, how How) {
 		p.take(t, other, how)
 		c.Field, c.How = spell(t, other), how
 		c.Currency = amountsIn[p.def.Name+":"+squeeze(c.Heading)]
-		if p.opts.Preset != "" {
-			c.How = Guessed
-		}
+		c.Lenient = p.opts.Preset != "" // "Stage" of another system may hold stages of its own
 		return
 	}
 }

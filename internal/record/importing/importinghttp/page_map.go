@@ -41,7 +41,7 @@ func (p *Pages) columns(w http.ResponseWriter, r *http.Request, id uuid.UUID, st
 		Back: recordpage.Path(r, "imports", "new") + "?object=" + seen.Object,
 	}
 	for _, c := range seen.Columns {
-		col := ui.ImportColumn{Column: c.Heading, Samples: c.Samples, Target: c.Field, Guessed: c.How == importing.Guessed || c.Lenient}
+		col := ui.ImportColumn{Column: c.Heading, Samples: c.Samples, Target: c.Field, Guessed: c.How == importing.Guessed}
 		if c.Misfits > 0 {
 			col.Warning = fmt.Sprintf("%d of %d do not fit", c.Misfits, c.Filled)
 		}

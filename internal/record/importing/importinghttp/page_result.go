@@ -1,13 +1,18 @@
 package importinghttp
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
 	"slices"
 	"strings"
 
+	"github.com/google/uuid"
+
+	"crm/internal/platform/id"
 	"crm/internal/platform/rest"
+	"crm/internal/record"
 	"crm/internal/record/importing"
 	"crm/internal/record/recordpage"
 	"crm/web/ui"
@@ -93,8 +98,8 @@ var fateWords = map[string]ui.Choice{
 // trial shows what a dry run found, and offers to do it.
 func (p *Pages) trial(r *http.Request, imp *importing.Import) ui.ImportWizard {
 	wizard := p.wizard(r, imp.Object, ui.ImportPreview)
-	heads, rows := p.sample(imp)
-	view := &ui.ImportPreviewView{Counts: counts(r, p, imp, [4]string{"Would be new", "Would be updated", "Would be skipped", "Would be refused"}), Heads: heads, Rows: rows}
+	heads, rows := p.sample(r.Context(), imp)
+	view := &ui.ImportPreviewView{Counts: counts(r, p, imp, [4]string{"Would be new", "Would be updated", "Would be skipped", "Would be refused"}), Heads: heads, Rows: rows, Notes: notes(imp)}
 	if u := imp.Upload(); u != nil {
 		n := imp.Created + imp.Updated
 		do := ui.Action{Label: fmt.Sprintf("Import %d rows", n), Weight: ui.Primary, Post: p.self(r, imp, "run"), Busy: "Starting…"}
@@ -116,7 +121,7 @@ const (
 	sampleFields = 8
 )
 
-func (p *Pages) sample(imp *importing.Import) (heads []string, rows []ui.ImportPreviewRow) {
+func (p *Pages) sample(ctx context.Context, imp *importing.Import) (heads []string, rows []ui.ImportPreviewRow) {
 	var fields []string
 	for _, c := range imp.Columns {
 		base, _, _ := strings.Cut(c.Field, ".")
@@ -124,10 +129,11 @@ func (p *Pages) sample(imp *importing.Import) (heads []string, rows []ui.ImportP
 			fields, heads = append(fields, fieldOf(c.Field)), append(heads, c.Heading)
 		}
 	}
+	names := p.names(ctx, imp, fields)
 	for _, s := range imp.Sample[:min(len(imp.Sample), sampleRows)] {
 		row := ui.ImportPreviewRow{Line: int(s.Row), Verdict: fateWords[s.Fate], Problem: s.Reason}
 		for _, f := range fields {
-			row.Cells = append(row.Cells, changeWords(s.Changes[f]))
+			row.Cells = append(row.Cells, changeWords(s.Changes[f], names))
 		}
 		rows = append(rows, row)
 	}
@@ -144,8 +150,60 @@ func fieldOf(target string) string {
 	return base
 }
 
-func changeWords(c [2]any) string {
+// names are the titles of the records that the sample points to. Those that the import
+// itself would make have none yet.
+func (p *Pages) names(ctx context.Context, imp *importing.Import, fields []string) map[string]string {
+	out := map[string]string{}
+	o, ok := p.kernel.Object(imp.Object)
+	if !ok {
+		return out
+	}
+	for _, name := range fields {
+		f, ok := o.Def.Field(name)
+		if !ok {
+			continue
+		}
+		target := f.Target
+		if t := f.Type.Name(); t == "user" || t == "team" {
+			target = t
+		}
+		to, ok := p.kernel.Object(target)
+		if !ok {
+			continue
+		}
+		p.nameAll(ctx, to, imp.Sample, name, out)
+	}
+	return out
+}
+
+func (p *Pages) nameAll(ctx context.Context, to *record.Object, sample []importing.Sampled, field string, out map[string]string) {
+	var ids []uuid.UUID
+	for _, s := range sample {
+		for _, v := range s.Changes[field] {
+			text, _ := v.(string)
+			if u, ok := id.Parse(text); ok {
+				out[text] = "new " + lower(to.Def.Label)
+				ids = append(ids, u)
+			}
+		}
+	}
+	have, err := to.GetMany(ctx, ids)
+	if err != nil {
+		return // what may not be read has no name
+	}
+	for u, rec := range have {
+		out[u.String()] = rec.Title()
+	}
+}
+
+func changeWords(c [2]any, names map[string]string) string {
 	was, now := plainWords(c[0]), plainWords(c[1])
+	if n := names[was]; n != "" {
+		was = n
+	}
+	if n := names[now]; n != "" {
+		now = n
+	}
 	switch {
 	case c[0] == nil:
 		return now
@@ -183,9 +241,7 @@ func (p *Pages) result(r *http.Request, imp *importing.Import) ui.ImportWizard {
 	if imp.Failed == 0 {
 		view.Line = fmt.Sprintf("All done: %d rows are in.", in)
 	}
-	for _, w := range imp.Warnings {
-		view.Line += fmt.Sprintf(" %d × %s", w.Count, w.Message)
-	}
+	view.Notes = notes(imp)
 	p.ending(imp, view)
 	if imp.Failed > 0 {
 		view.ErrorsHref = p.self(r, imp, "errors.csv")
@@ -215,6 +271,14 @@ func (p *Pages) ending(imp *importing.Import, view *ui.ImportResultView) {
 	case imp.Failed > 0 || len(imp.Warnings) > 0:
 		view.Tone = ui.ToneWarn
 	}
+}
+
+func notes(imp *importing.Import) []string {
+	var out []string
+	for _, w := range imp.Warnings {
+		out = append(out, fmt.Sprintf("%d × %s", w.Count, w.Message))
+	}
+	return out
 }
 
 // list shows the newest imports.
