@@ -17,6 +17,7 @@ import (
 	"crm/internal/platform/auth"
 	"crm/internal/platform/page"
 	"crm/internal/record"
+	"crm/internal/record/importing/importinghttp"
 	"crm/internal/record/recordpage"
 	"crm/internal/scoring/scoringhttp"
 	"crm/web"
@@ -27,12 +28,13 @@ import (
 func (a *App) mountPages(r chi.Router) {
 	site := page.New(page.Deps{Secure: a.Cfg.Secure(), FlashKey: a.flashKey})
 	shell := recordpage.NewShell(recordpage.ShellDeps{Site: site, Kernel: a.Kernel, Now: a.now, Workspace: a.workspace, Counts: home.Counts(a.Kernel, a.now)})
-	pages := recordpage.New(recordpage.Deps{Shell: shell, Kernel: a.Kernel, Now: a.now, Planned: a.planned})
+	pages := recordpage.New(recordpage.Deps{Shell: shell, Kernel: a.Kernel, Now: a.now, Planned: a.planned, ImportPath: importinghttp.Path(a.Kernel)})
 	people := identityhttp.NewPages(identityhttp.PageDeps{Shell: shell, Service: a.Identity, Now: a.now, Address: a.address})
 	board := dealshttp.NewPages(pages, a.Deals, a.now)
 	lead := leadshttp.NewPages(pages, a.Leads)
 	mail := messaginghttp.NewPages(pages, a.Messaging, a.now)
 	models := scoringhttp.NewPages(shell, a.Scoring)
+	files := importinghttp.NewPages(shell, a.Kernel, a.Imports, a.now)
 	start := home.New(home.Deps{Pages: pages, Kernel: a.Kernel, Now: a.now, Month: a.month})
 
 	r.Use(a.pageSession, site.Headers)
@@ -48,6 +50,7 @@ func (a *App) mountPages(r chi.Router) {
 		people.MountInside(r)
 		mail.MountInside(r)
 		models.Mount(r)
+		files.Mount(r)
 		pages.Mount(r)
 	})
 }

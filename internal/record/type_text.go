@@ -153,6 +153,14 @@ func (phoneType) ParseText(f *Field, s string) (any, error) {
 const phoneRegion = "US"
 
 func normalPhone(s string) (string, bool) {
+	if n, ok := quickPhone(s); ok {
+		return n, true
+	}
+	return slowPhone(s)
+}
+
+// slowPhone is the whole parser, for numbers in every form people write.
+func slowPhone(s string) (string, bool) {
 	n, err := phonenumbers.Parse(s, phoneRegion)
 	if err != nil || !phonenumbers.IsPossibleNumber(n) {
 		return "", false

@@ -63,6 +63,7 @@ type ImportPreviewView struct {
 	Counts  []Sum // new, update, skip, errors
 	Heads   []string
 	Rows    []ImportPreviewRow
+	Notes   []string // what was left out of rows that would go in
 	Actions []Action // Import 12,408 rows, Back
 }
 
@@ -88,6 +89,7 @@ type ImportResultView struct {
 	Line       string // "12,404 imported, 4 not."
 	Tone       Tone
 	Counts     []Sum
+	Notes      []string // what was left out of rows that are in
 	ErrorsHref string // CSV
 	Errors     []ImportPreviewRow
 	Undo       *Action

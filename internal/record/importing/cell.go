@@ -21,10 +21,12 @@ type column struct {
 	index       int
 	currencyCol int    // column that names the currency of this amount, -1 = none
 	currency    string // of amounts that name none
+	salesforce  bool   // ids of 15 characters are brought to their 18
+	clear       bool   // an empty cell takes the old value away
 }
 
 // lenient columns leave empty what nobody knows; see the package comment.
-func (c *column) lenient() bool { return c.How == Guessed }
+func (c *column) lenient() bool { return c.How == Guessed || c.Lenient }
 
 // compile resolves the plan against the definition as it is now.
 func compile(def *record.Definition, plan Plan, currencyCode string) ([]*column, error) {
@@ -64,7 +66,13 @@ func (c *column) put(d *draft, row []string) error {
 	}
 	text := clean(row[c.index])
 	if text == "" {
+		if c.clear {
+			d.clears = append(d.clears, c)
+		}
 		return nil
+	}
+	if c.salesforce && (c.target.kind == relation || c.target.name == "external_id") {
+		text = longID(text)
 	}
 	if c.Values != nil {
 		var ok bool
@@ -118,7 +126,7 @@ func (c *column) replace(text string) (string, bool) {
 
 // firstOf takes the first of several companies that some exports put in a cell.
 func firstOf(c *column, text string) string {
-	if c.How != Guessed {
+	if !c.lenient() {
 		return text
 	}
 	first, _, _ := strings.Cut(text, ";")
@@ -288,6 +296,8 @@ type draft struct {
 	status    string // open, won, lost; as in the file
 	err       error
 	warnings  []Warning
+	clears    []*column         // those whose cells are empty, where that means something
+	others    map[string]*draft // companions, by object
 }
 
 // ref is a cell that points to another record.
@@ -349,8 +359,8 @@ func short(s string) string {
 }
 
 // read makes a draft of a row. raw is copied; the reader reuses its slice.
-func readDraft(columns []*column, heads int, number int64, row []string) *draft {
-	d := &draft{row: number, raw: append([]string(nil), row...), patch: make(record.Patch, len(columns)+2)}
+func (r *run) readDraft(heads int, number int64, row []string) *draft {
+	d := &draft{row: number, raw: append([]string(nil), row...), patch: make(record.Patch, len(r.columns)+2)}
 	d.blank = true
 	for i, cell := range row {
 		if clean(cell) == "" {
@@ -365,14 +375,32 @@ func readDraft(columns []*column, heads int, number int64, row []string) *draft 
 	if d.blank {
 		return d
 	}
-	var refused errs.Fields
+	refused := d.fill(r.columns, row)
+	for _, c := range r.others {
+		sub := &draft{row: number, patch: record.Patch{}}
+		refused = append(refused, sub.fill(c.columns, row)...)
+		if len(sub.patch) > 0 || len(sub.refs) > 0 || sub.status != "" || !sub.closeDate.IsZero() {
+			d.setOther(c.name, sub)
+		}
+	}
+	d.err = refused.Err()
+	return d
+}
+
+func (d *draft) fill(columns []*column, row []string) (refused errs.Fields) {
 	for _, c := range columns {
 		if err := c.put(d, row); err != nil {
 			refused = append(refused, refusal(c, err)...)
 		}
 	}
-	d.err = refused.Err()
-	return d
+	return refused
+}
+
+func (d *draft) setOther(name string, sub *draft) {
+	if d.others == nil {
+		d.others = map[string]*draft{}
+	}
+	d.others[name] = sub
 }
 
 // refusal names the field as the plan does, custom. included.

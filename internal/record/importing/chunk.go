@@ -42,6 +42,9 @@ func (r *run) take(ctx context.Context, c *chunk, began time.Time) error {
 			return err
 		}
 		if r.imp.DryRun {
+			if err := at.diff(ctx); err != nil {
+				return err
+			}
 			return errDry
 		}
 		return at.save(ctx, tx, c, r.Now().Sub(began))
@@ -59,7 +62,10 @@ func (r *run) take(ctx context.Context, c *chunk, began time.Time) error {
 	if err != nil {
 		return err
 	}
-	r.imp.offset, r.imp.Read, r.imp.Warnings = c.next, r.imp.Read+int64(len(c.drafts)), at.warned
+	if list := at.sampled(); list != nil {
+		r.imp.Sample = list
+	}
+	r.imp.offset, r.imp.Read, r.imp.Warnings, r.imp.Objects = c.next, r.imp.Read+int64(len(c.drafts)), at.warned, at.objects
 	if !r.imp.DryRun {
 		for object, answers := range at.answers {
 			if l := r.lookups[object]; l != nil {
@@ -73,6 +79,11 @@ func (r *run) take(ctx context.Context, c *chunk, began time.Time) error {
 // attempt begins a try at a chunk with copies of what it may change.
 func (r *run) attempt(tx pgx.Tx, c *chunk) *attempt {
 	at := &attempt{run: r, tx: tx, drafts: c.drafts, warned: slices.Clone(r.imp.Warnings)}
+	at.ids, at.seats, at.objects = make([]uuid.UUID, len(c.drafts)), map[string]map[int]uuid.UUID{}, map[string]*Counts{}
+	for name, c := range r.imp.Objects {
+		was := *c
+		at.objects[name] = &was
+	}
 	at.patches = make([]record.Patch, len(c.drafts))
 	at.errs = make([]error, len(c.drafts))
 	for i, d := range c.drafts {
@@ -106,6 +117,31 @@ func (at *attempt) write(ctx context.Context) error {
 	if err := at.resolve(ctx); err != nil {
 		return err
 	}
+	if err := at.gather(ctx); err != nil {
+		return err
+	}
+	if err := at.recallGuests(ctx); err != nil {
+		return err
+	}
+	if err := at.host(ctx, true); err != nil {
+		return err
+	}
+	if err := at.writeRows(ctx); err != nil {
+		return err
+	}
+	if err := at.host(ctx, false); err != nil {
+		return err
+	}
+	for _, err := range at.errs {
+		if err != nil {
+			at.tally.failed++
+		}
+	}
+	return nil
+}
+
+// writeRows saves the main records.
+func (at *attempt) writeRows(ctx context.Context) error {
 	var segment []int
 	taken := map[string]bool{}
 	for i, d := range at.drafts {
@@ -128,22 +164,14 @@ func (at *attempt) write(ctx context.Context) error {
 		}
 		segment = append(segment, i)
 	}
-	if err := at.writeSegment(ctx, segment); err != nil {
-		return err
-	}
-	for _, err := range at.errs {
-		if err != nil {
-			at.tally.failed++
-		}
-	}
-	return nil
+	return at.writeSegment(ctx, segment)
 }
 
 // marks are the key and the unique values of a row.
 func (at *attempt) marks(i int) []string {
 	var out []string
 	if v := at.keyValue(i); v != nil {
-		out = append(out, "key:"+at.key.Type.Text(v))
+		out = append(out, at.key.Name+":"+at.key.Type.Text(v))
 	}
 	for _, f := range at.uniques {
 		if v := at.patches[i][f.Name]; v != nil {
@@ -189,7 +217,7 @@ func (at *attempt) writeSegment(ctx context.Context, segment []int) error {
 	if ops, rows, err = at.dropDoubles(ctx, ops, rows); err != nil {
 		return err
 	}
-	if err := at.mergeParts(ctx, ops); err != nil {
+	if err := at.mergeParts(ctx, ops, rows); err != nil {
 		return err
 	}
 	results, err := at.apply(ctx, at.object, ops)
@@ -207,8 +235,12 @@ func (at *attempt) operation(i int, existing uuid.UUID) (record.Operation, bool)
 	case existing != uuid.Nil && at.imp.Mode == Create:
 		at.tally.skipped++
 		return record.Operation{}, false
+	case existing == unwritten:
+		at.tally.updated++
+		at.note(i, "updated", record.Result{})
+		return record.Operation{}, false
 	case existing != uuid.Nil:
-		return record.Operation{Kind: record.OpUpdate, ID: existing, Patch: p}, true
+		return record.Operation{Kind: record.OpUpdate, ID: existing, Patch: at.cleared(i)}, true
 	case at.imp.Mode == Update && at.keyValue(i) == nil:
 		at.errs[i] = errs.Field(at.imp.Key, "required", "The row has no %s to find its record by.", at.imp.Key)
 		return record.Operation{}, false
@@ -253,7 +285,25 @@ func (at *attempt) existing(ctx context.Context, f *record.Field, rows []int, va
 	var text string
 	var u uuid.UUID
 	_, err = pgx.ForEachRow(found, []any{&text, &u}, func() error { out[byText[text]] = u; return nil })
-	return out, err
+	if err != nil {
+		return nil, err
+	}
+	return out, at.existingUnwritten(ctx, f, byText, out)
+}
+
+// existingUnwritten adds what earlier chunks of a dry run would have made.
+func (at *attempt) existingUnwritten(ctx context.Context, f *record.Field, byText map[string]int, out map[int]uuid.UUID) error {
+	var values []string
+	for text := range byText {
+		values = append(values, f.Name+":"+text)
+	}
+	before, err := at.marked(ctx, values)
+	for text, i := range byText {
+		if out[i] == uuid.Nil && before[f.Name+":"+text] {
+			out[i] = unwritten
+		}
+	}
+	return err
 }
 
 // dropDoubles refuses new records whose unique values exist, before the database
@@ -280,7 +330,7 @@ func (at *attempt) dropDoubles(ctx context.Context, ops []record.Operation, rows
 }
 
 // mergeParts keeps the street of an address of which the file only has the city.
-func (at *attempt) mergeParts(ctx context.Context, ops []record.Operation) error {
+func (at *attempt) mergeParts(ctx context.Context, ops []record.Operation, rows []int) error {
 	var names []string
 	for _, c := range at.columns {
 		if c.target.kind == part && !slices.Contains(names, c.target.name) {
@@ -309,6 +359,7 @@ func (at *attempt) mergeParts(ctx context.Context, ops []record.Operation) error
 		for _, name := range names {
 			mergePart(ops[n].Patch, name, old)
 		}
+		at.clearParts(rows[n], ops[n].Patch, old)
 	}
 	return nil
 }
@@ -333,14 +384,20 @@ func (at *attempt) count(ops []record.Operation, rows []int, results []record.Re
 			at.errs[i] = res.Err
 		case res.Created:
 			at.tally.created++
+			at.note(i, "created", res)
+			if at.imp.DryRun {
+				at.fresh = append(at.fresh, at.marks(i)...)
+			}
 		case res.Seq != 0:
 			at.tally.updated++
+			at.note(i, "updated", res)
 		default:
 			at.tally.skipped++ // the record says so already
 		}
 		if res.Err != nil {
 			continue
 		}
+		at.ids[i] = res.Record.ID()
 		for k := range at.links {
 			if at.links[k].draft == i {
 				at.links[k].record = res.Record.ID()
@@ -397,7 +454,11 @@ func (at *attempt) storable(o *record.Object, ops []record.Operation) []record.O
 	out := slices.Clone(ops)
 	for i := range out {
 		out[i].Patch = maps.Clone(out[i].Patch)
-		maps.DeleteFunc(out[i].Patch, func(name string, _ any) bool { return strings.HasPrefix(name, "custom.") })
+		for _, c := range at.imp.Columns {
+			if c.How == Made {
+				delete(out[i].Patch, c.Field)
+			}
+		}
 	}
 	return out
 }
@@ -408,7 +469,8 @@ func (at *attempt) save(ctx context.Context, tx pgx.Tx, c *chunk, took time.Dura
 	b := &pgx.Batch{}
 	at.queueErrors(b, tenant)
 	at.queueLinks(b, tenant)
-	b.Queue(sqlProgress, tenant, at.imp.ID, c.next, int64(len(c.drafts)), t.created, t.updated, t.skipped, t.failed, asJSON(orEmpty(at.warned)), max(took.Milliseconds(), 1))
+	at.queueMarks(b, tenant)
+	b.Queue(sqlProgress, tenant, at.imp.ID, c.next, int64(len(c.drafts)), t.created, t.updated, t.skipped, t.failed, asJSON(orEmpty(at.warned)), max(took.Milliseconds(), 1), asJSON(at.objects), asJSON(at.sampled()))
 	return tx.SendBatch(ctx, b).Close()
 }
 

@@ -23,12 +23,16 @@ import (
 
 // Upload is a stored file that no import refers to yet.
 type Upload struct {
-	id    uuid.UUID
-	name  string
-	bytes int64
-	limit int64
-	head  []byte
-	seen  textCount
+	id     uuid.UUID
+	name   string
+	bytes  int64
+	limit  int64
+	head   []byte
+	seen   textCount
+	known  *Dialect // how it is written, where that needs no guess
+	sheet  string   // of a workbook: the sheet that was read, and all there are
+	sheets []string
+	kept   bool // it has a row in import_uploads
 }
 
 // Create stores the file, looks at it, and queues the import. It answers when the
@@ -63,8 +67,11 @@ func (s *Service) checkFirst(ctx context.Context, opts *Options) error {
 	if opts.Mode != Create && opts.Mode != Update && opts.Mode != Upsert {
 		return errs.Field("mode", "unknown_mode", "mode is create, update or upsert, not %q.", opts.Mode)
 	}
-	if len(opts.Mapping) == 0 {
-		opts.Mapping = nil
+	if opts.Blank == "" {
+		opts.Blank = Keep
+	}
+	if opts.Blank != Keep && opts.Blank != Clear {
+		return errs.Field("blank", "unknown_option", "blank is keep or clear, not %q.", opts.Blank)
 	}
 	if err := checkPreset(opts.Preset); err != nil {
 		return err
@@ -79,7 +86,7 @@ func mayImport(ctx context.Context, object string, opts *Options) error {
 			return err
 		}
 	}
-	if !opts.CreateFields {
+	if !opts.CreateFields && !opts.CreateOptions {
 		return nil
 	}
 	_, _, err := auth.Require(ctx, "custom_field", auth.Create)
@@ -150,8 +157,13 @@ func (u *Upload) take(w io.Writer, p []byte) error {
 	return nil
 }
 
-// Discard deletes an upload that will not be imported.
-func (s *Service) Discard(ctx context.Context, up *Upload) { s.removeFile(ctx, up.name) }
+// Discard deletes an upload that will not be imported. One that is kept stays: its
+// owner may mend the mapping and try again.
+func (s *Service) Discard(ctx context.Context, up *Upload) {
+	if !up.kept {
+		s.removeFile(ctx, up.name)
+	}
+}
 
 func (s *Service) removeFile(ctx context.Context, name string) {
 	if err := s.Files.Remove(context.WithoutCancel(ctx), name); err != nil {
@@ -171,53 +183,105 @@ func (s *Service) Begin(ctx context.Context, up *Upload, opts Options) (*Import,
 }
 
 func (s *Service) begin(ctx context.Context, up *Upload, opts Options) (*Import, error) {
-	if err := s.checkFirst(ctx, &opts); err != nil {
+	seen, err := s.look(ctx, up, &opts)
+	if err != nil {
+		return nil, err
+	}
+	if opts.Key, err = chooseKey(seen.def, seen.plan, opts); err != nil {
+		return nil, err
+	}
+	return s.insert(ctx, seen.upload, opts, seen)
+}
+
+// looked is what a look at a file's head tells.
+type looked struct {
+	upload     *Upload
+	def        *record.Definition
+	dialect    Dialect
+	heads      []string
+	sample     [][]string
+	plan       Plan
+	remembered bool // the plan was made by an earlier mapping
+}
+
+// look unpacks a workbook, learns how the file is written, and plans its columns.
+func (s *Service) look(ctx context.Context, up *Upload, opts *Options) (*looked, error) {
+	if err := s.checkFirst(ctx, opts); err != nil {
 		return nil, err
 	}
 	o, err := s.object(opts.Object)
 	if err != nil {
 		return nil, err
 	}
-	dialect, err := sniff(up.head, up.seen)
-	if err != nil {
+	if err := s.unpack(ctx, up, opts.Sheet); err != nil {
 		return nil, err
 	}
-	def, err := s.k.Definition(ctx, o.Def.Name)
-	if err != nil {
+	out := &looked{upload: up}
+	if out.dialect, err = up.dialect(); err != nil {
 		return nil, err
 	}
-	plan, err := up.plan(dialect, def, opts)
-	if err != nil {
+	if out.def, err = s.k.Definition(ctx, o.Def.Name); err != nil {
 		return nil, err
 	}
-	if opts.Key, err = chooseKey(def, plan, opts); err != nil {
+	if out.heads, out.sample, err = up.read(out.dialect); err != nil {
 		return nil, err
 	}
-	return s.insert(ctx, up, def.Name, opts, dialect, plan)
+	return out, s.plan(ctx, out, opts)
 }
 
-// plan reads the headings and some rows of the head.
-func (u *Upload) plan(d Dialect, def *record.Definition, opts Options) (Plan, error) {
+// plan decides about the columns: what the caller says, else what was said about the
+// same headings last time, else what the headings tell.
+func (s *Service) plan(ctx context.Context, l *looked, opts *Options) error {
+	if opts.Preset == "" {
+		opts.Preset = detectPreset(l.heads)
+	}
+	var err error
+	if opts.Mapping == nil {
+		if opts.Mapping, err = s.recall(ctx, l.def, l.heads); err != nil {
+			return err
+		}
+		l.remembered = opts.Mapping != nil
+	}
+	if len(opts.Mapping) == 0 {
+		opts.Mapping = nil
+	}
+	l.plan, err = newPlan(l.def, *opts, l.heads, l.sample, s.companions(ctx, l.def))
+	if err != nil && l.remembered { // fields that were known then are not now
+		opts.Mapping, l.remembered = nil, false
+		l.plan, err = newPlan(l.def, *opts, l.heads, l.sample, s.companions(ctx, l.def))
+	}
+	return err
+}
+
+// dialect is how the upload is written.
+func (u *Upload) dialect() (Dialect, error) {
+	if u.known != nil {
+		return *u.known, nil
+	}
+	return sniff(u.head, u.seen)
+}
+
+// read returns the headings and some rows of the head.
+func (u *Upload) read(d Dialect) (heads []string, sample [][]string, err error) {
 	text, err := io.ReadAll(d.decode(bytes.NewReader(u.head)))
 	if err != nil {
-		return Plan{}, notCSV("The file could not be read as text.")
+		return nil, nil, notCSV("The file could not be read as text.")
 	}
 	text = text[min(int64(len(text)), d.Skip):]
 	if d.CR {
 		text = bytes.ReplaceAll(text, []byte{'\r'}, []byte{'\n'})
 	}
-	sample := headRows(text, rune(d.Delimiter[0]), 100)
-	if len(sample) == 0 {
-		return Plan{}, errs.Field("file", "empty_file", "The file is empty.")
+	rows := headRows(text, rune(d.Delimiter[0]), 100)
+	if len(rows) == 0 {
+		return nil, nil, errs.Field("file", "empty_file", "The file is empty.")
 	}
-	heads, err := headings(sample[0])
-	if err != nil {
-		return Plan{}, err
+	if heads, err = headings(rows[0]); err != nil {
+		return nil, nil, err
 	}
-	if len(sample) == 1 && u.bytes < headSize {
-		return Plan{}, errs.Field("file", "no_rows", "The file has headings but no rows.")
+	if len(rows) == 1 && u.bytes < headSize {
+		return nil, nil, errs.Field("file", "no_rows", "The file has headings but no rows.")
 	}
-	return newPlan(def, opts, heads, sample[1:])
+	return heads, rows[1:], nil
 }
 
 // keyTypes are the types whose values can be looked up exactly.
@@ -259,8 +323,8 @@ func checkKey(def *record.Definition, plan Plan, key string) error {
 	return nil
 }
 
-// insert writes the import and its job together.
-func (s *Service) insert(ctx context.Context, up *Upload, object string, opts Options, dialect Dialect, plan Plan) (*Import, error) {
+// insert writes the import and its job together, and remembers the mapping.
+func (s *Service) insert(ctx context.Context, up *Upload, opts Options, seen *looked) (*Import, error) {
 	a, err := auth.Must(ctx)
 	if err != nil {
 		return nil, err
@@ -269,19 +333,30 @@ func (s *Service) insert(ctx context.Context, up *Upload, object string, opts Op
 	if err != nil {
 		return nil, err
 	}
+	imp, file := up.id, (*uuid.UUID)(nil)
+	if up.kept {
+		imp, file = id.New(), &up.id
+	}
 	err = s.k.DB.Tx(ctx, func(ctx context.Context, tx pgx.Tx) error {
-		_, err := tx.Exec(ctx, sqlInsert, a.TenantID, up.id, object, cleanFileName(opts.FileName), up.bytes, opts.Preset, opts.Mode, opts.Key,
-			opts.DryRun, opts.CreateFields, asJSON(opts.Mapping), asJSON(dialect), asJSON(plan), who, s.Now().UTC(), nilIfZero(a.ID))
-		if err != nil || s.Jobs == nil {
+		_, err := tx.Exec(ctx, sqlInsert, a.TenantID, imp, seen.def.Name, cleanFileName(opts.FileName), up.bytes, opts.Preset, opts.Mode, opts.Key,
+			opts.DryRun, opts.CreateFields, asJSON(opts.Mapping), asJSON(seen.dialect), asJSON(seen.plan), who, s.Now().UTC(), nilIfZero(a.ID),
+			opts.CreateOptions, opts.Blank, up.sheet, file)
+		if err != nil {
 			return err
 		}
-		_, err = s.Jobs.Insert(ctx, tx, Args{TenantID: a.TenantID, ImportID: up.id}, jobs.When{Queue: "imports", Tries: maxTries})
+		if err := s.settleUpload(ctx, tx, up, opts.DryRun); err != nil {
+			return err
+		}
+		if err := s.remember(ctx, tx, seen, opts); err != nil || s.Jobs == nil {
+			return err
+		}
+		_, err = s.Jobs.Insert(ctx, tx, Args{TenantID: a.TenantID, ImportID: imp}, jobs.When{Queue: "imports", Tries: maxTries})
 		return err
 	})
 	if err != nil {
 		return nil, fmt.Errorf("queue import: %w", err)
 	}
-	return s.load(ctx, up.id)
+	return s.load(ctx, imp)
 }
 
 // snapshot is who asked, as kept for the job.

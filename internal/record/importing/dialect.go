@@ -37,8 +37,8 @@ var bomUTF8 = []byte{0xef, 0xbb, 0xbf}
 
 // magics are the first bytes of files that people take for a CSV.
 var magics = []struct{ magic, what string }{
-	{"PK\x03\x04", "a spreadsheet or ZIP file; save it as CSV first"},
-	{"\xd0\xcf\x11\xe0", "an old Excel file; save it as CSV first"},
+	{"PK\x05\x06", "an empty ZIP file"},
+	{"\xd0\xcf\x11\xe0", "an old Excel file (.xls) or one with a password; save it as XLSX without one, or as CSV"},
 	{"%PDF", "a PDF"},
 	{"\x89PNG", "a picture"},
 	{"\xff\xd8\xff", "a picture"},
@@ -130,14 +130,30 @@ func (c *textCount) add(p []byte) {
 // with damage, one with mostly odd bytes is Windows-1252.
 func encodingOf(head []byte, seen textCount) string {
 	switch {
-	case bytes.HasPrefix(head, []byte{0xff, 0xfe}):
+	case bytes.HasPrefix(head, []byte{0xff, 0xfe}), zeros(head, 1):
 		return utf16LEEncoding
-	case bytes.HasPrefix(head, []byte{0xfe, 0xff}):
+	case bytes.HasPrefix(head, []byte{0xfe, 0xff}), zeros(head, 0):
 		return utf16BEEncoding
 	case seen.invalid+int64(len(seen.rest)) == 0 || seen.invalid*10 < seen.multi:
 		return utf8Encoding
 	}
 	return latinEncoding
+}
+
+// zeros recognises UTF-16 without a mark: of the first characters nearly every second
+// byte is zero, and no other is.
+func zeros(head []byte, odd int) bool {
+	head = head[:min(len(head), 512)]
+	var here, there int
+	for i, b := range head {
+		switch {
+		case b == 0 && i%2 == odd:
+			here++
+		case b == 0:
+			there++
+		}
+	}
+	return here > 4 && there == 0 && here*10 > len(head)/2*7
 }
 
 // looksBinary: a stray NUL is dirt, a twentieth of control characters is no text.

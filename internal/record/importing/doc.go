@@ -1,5 +1,5 @@
-// Package importing takes in files: a CSV of any origin becomes records of one
-// object, in the background, through the kernel's one change path.
+// Package importing takes in files: a CSV or XLSX of any origin becomes records of one
+// object, and of those that come along with it, in the background, through the kernel's one change path.
 //
 // # The way of a file
 //

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"time"
 )
 
 // Files keeps uploads until they are worked off. Names are slash-separated and
@@ -17,6 +18,8 @@ type Files interface {
 	Open(ctx context.Context, name string) (io.ReadSeekCloser, error)
 	// Remove of an absent file is no error.
 	Remove(ctx context.Context, name string) error
+	// Each tells of every file: its folder, its name in there, and when it was written.
+	Each(ctx context.Context, fn func(folder, name string, modified time.Time) error) error
 }
 
 // Dir is Files in a local directory; nothing outside of it can be reached, not
@@ -74,4 +77,28 @@ func (d *Dir) Remove(_ context.Context, name string) error {
 		return nil
 	}
 	return err
+}
+
+// Each walks the folders; a file that goes meanwhile is passed over.
+func (d *Dir) Each(ctx context.Context, fn func(folder, name string, modified time.Time) error) error {
+	return fs.WalkDir(d.root.FS(), ".", func(name string, entry fs.DirEntry, err error) error {
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			return nil
+		case err != nil:
+			return err
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case entry.IsDir():
+			return nil
+		}
+		info, err := entry.Info()
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		return fn(path.Dir(name), path.Base(name), info.ModTime())
+	})
 }

@@ -102,7 +102,7 @@ func TestBadRowsAreKeptAndTheRestGoesIn(t *testing.T) {
 	if err != nil || len(rows) != 6 {
 		t.Fatalf("errors.csv: %d rows, %v\n%s", len(rows), err, out.String())
 	}
-	if rows[1][4] != `'=HYPERLINK("http://x")` || rows[3][4] != "'+49 30 1" || rows[0][5] != "error" || !strings.Contains(rows[1][5], "twelve") {
+	if rows[1][4] != `'=HYPERLINK("http://x")` || rows[3][4] != "'+49 30 1" || rows[0][5] != "import_error" || !strings.Contains(rows[1][5], "twelve") {
 		t.Errorf("errors.csv is not harmless or tells no reason: %q", rows)
 	}
 }

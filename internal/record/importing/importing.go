@@ -54,8 +54,21 @@ type Options struct {
 	Key          string         // field that finds the record; "" = the first of id, external_id, unique fields, email
 	DryRun       bool
 	CreateFields bool // make custom fields, and companies and products that are named but missing
-	Preset       string
+	// CreateOptions adds choices that a custom select field does not have yet.
+	CreateOptions bool
+	Blank         Blank  // "" = Keep
+	Sheet         string // of a workbook; "" = the first one
+	// Preset names the system the file comes from; "" = found by its headings.
+	Preset string
 }
+
+// Blank says what an empty cell means for a record that is already there.
+type Blank string
+
+const (
+	Keep  Blank = "keep"  // nothing is known, the old value stays
+	Clear Blank = "clear" // there is no value, the old one goes
+)
 
 // Import is one file and how far it has come. read = created + updated + skipped +
 // failed always.
@@ -70,25 +83,47 @@ type Import struct {
 	Key          string
 	DryRun       bool
 	CreateFields bool
-	Columns      []Column
-	Total        *int64 // rows in the file, once surveyed
-	Read         int64
-	Created      int64
-	Updated      int64
-	Skipped      int64
-	Failed       int64
-	Warnings     []Warning
-	Error        string // why the import failed, for people
-	WorkedMS     int64
-	Undo         UndoState
-	CreatedAt    time.Time
-	CreatedBy    *uuid.UUID
-	StartedAt    *time.Time
-	FinishedAt   *time.Time
+	// CreateOptions, Blank and Sheet are as in Options.
+	CreateOptions bool
+	Blank         Blank
+	Sheet         string
+	Objects       map[string]*Counts // what became of records of other objects in the file
+	Sample        []Sampled          // the first rows of a dry run and their fates
+	Columns       []Column
+	Total         *int64 // rows in the file, once surveyed
+	Read          int64
+	Created       int64
+	Updated       int64
+	Skipped       int64
+	Failed        int64
+	Warnings      []Warning
+	Error         string // why the import failed, for people
+	WorkedMS      int64
+	Undo          UndoState
+	CreatedAt     time.Time
+	CreatedBy     *uuid.UUID
+	StartedAt     *time.Time
+	FinishedAt    *time.Time
 
 	dialect Dialect
 	actor   json.RawMessage
 	offset  int64
+	upload  *uuid.UUID // the kept file it reads; nil = its own
+}
+
+// file is where the import's file lies.
+func (i *Import) file(tenant uuid.UUID) string {
+	if i.upload != nil {
+		return fileName(tenant, *i.upload)
+	}
+	return fileName(tenant, i.ID)
+}
+
+// Counts are the records of another object that came along with the rows.
+type Counts struct {
+	Created int64 `json:"created"`
+	Updated int64 `json:"updated"`
+	Failed  int64 `json:"failed"`
 }
 
 // Warning is something that was left out of rows that went in, counted.
@@ -247,5 +282,6 @@ func (s *Service) Cancel(ctx context.Context, id uuid.UUID) (*Import, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cancel import: %w", err)
 	}
+	s.letGo(ctx, imp)
 	return s.Get(ctx, id)
 }

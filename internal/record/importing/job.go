@@ -35,6 +35,7 @@ func (a Args) Tenant() uuid.UUID { return a.TenantID }
 // Work registers the job. The service is made after the registry is complete (the
 // job client needs the registry, the service the client), hence the function.
 func Work(r *jobs.Registry, service func() *Service) {
+	workSweep(r, service)
 	jobs.Work(r, func(ctx context.Context, job *river.Job[Args]) error {
 		s := service()
 		if job.Args.Undo {
@@ -81,7 +82,7 @@ func (s *Service) slice(ctx context.Context, id uuid.UUID, budget time.Duration)
 	if err != nil {
 		return err
 	}
-	f, err := s.Files.Open(ctx, fileName(auth.From(ctx).TenantID, id))
+	f, err := s.Files.Open(ctx, imp.file(auth.From(ctx).TenantID))
 	if err != nil {
 		return err
 	}

@@ -56,7 +56,7 @@ func (r *run) drawLinks(ctx context.Context) (bool, error) {
 		}
 		b := &pgx.Batch{}
 		b.Queue(sqlDropLinks, auth.From(ctx).TenantID, r.imp.ID, ids)
-		b.Queue(sqlProgress, auth.From(ctx).TenantID, r.imp.ID, r.imp.offset, 0, 0, 0, 0, 0, asJSON(orEmpty(at.warned)), max(r.Now().Sub(began).Milliseconds(), 1))
+		b.Queue(sqlProgress, auth.From(ctx).TenantID, r.imp.ID, r.imp.offset, 0, 0, 0, 0, 0, asJSON(orEmpty(at.warned)), max(r.Now().Sub(began).Milliseconds(), 1), asJSON(at.objects), nil)
 		return tx.SendBatch(ctx, b).Close()
 	})
 	return more, err

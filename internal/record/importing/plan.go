@@ -27,10 +27,12 @@ type Column struct {
 	Heading  string             `json:"column"`
 	Field    string             `json:"field,omitempty"` // "" = not imported
 	How      How                `json:"how"`
-	Values   map[string]*string `json:"values,omitempty"` // cell → value, nil = empty
+	Values   map[string]*string `json:"values,omitempty"`  // cell → value, nil = empty
+	Lenient  bool               `json:"lenient,omitempty"` // asked for, but a value nobody knows is left empty
 	Style    Style              `json:"style,omitzero"`
 	Currency string             `json:"currency,omitempty"` // of amounts that name none
 	Type     string             `json:"type,omitempty"`     // of a field to be made
+	Choices  []string           `json:"choices,omitempty"`  // to be added to a select field
 }
 
 // Plan is what an import will do with each column, in file order.
@@ -42,13 +44,14 @@ type Plan struct {
 type planner struct {
 	def    *record.Definition
 	opts   Options
+	others map[string]*record.Definition // companions
 	exact  map[string]string
 	taken  map[string]How
 	sample [][]string
 }
 
-func newPlan(def *record.Definition, opts Options, heads []string, sample [][]string) (Plan, error) {
-	p := &planner{def: def, opts: opts, exact: exactNames(def), taken: map[string]How{}, sample: sample}
+func newPlan(def *record.Definition, opts Options, heads []string, sample [][]string, others map[string]*record.Definition) (Plan, error) {
+	p := &planner{def: def, others: others, opts: opts, exact: exactNames(def), taken: map[string]How{}, sample: sample}
 	asked, err := p.readMapping(heads)
 	if err != nil {
 		return Plan{}, err
@@ -63,7 +66,7 @@ func newPlan(def *record.Definition, opts Options, heads []string, sample [][]st
 	// Exact headings choose before synonyms do, wherever they stand in the file.
 	for _, how := range []How{Exact, Guessed} {
 		for i := range plan.Columns {
-			if _, said := asked[i]; !said && plan.Columns[i].Field == "" {
+			if _, said := asked[i]; !said && plan.Columns[i].Field == "" && !isErrorColumn(heads[i]) {
 				p.match(&plan.Columns[i], i, how)
 			}
 		}
@@ -80,7 +83,7 @@ func (p *planner) match(c *Column, i int, how How) {
 	if p.opts.Mapping != nil && (how == Guessed || !p.opts.CreateFields) {
 		return
 	}
-	names := []string{p.exact[squeeze(c.Heading)]}
+	names := []string{p.exact[squeeze(c.Heading)], p.otherExact(c.Heading)}
 	if squeeze(c.Heading) == "id" {
 		names = []string{p.idTarget(i)}
 	}
@@ -91,16 +94,14 @@ func (p *planner) match(c *Column, i int, how How) {
 		if name == "" {
 			continue
 		}
-		t, err := resolveTarget(p.def, name)
-		if err != nil || !p.free(t, how) {
+		t, other, err := resolveIn(p.def, p.others, name)
+		if err != nil || !p.free(t, other, how) {
 			continue
 		}
-		p.take(t, how)
-		c.Field, c.How = t.spelling(), how
+		p.take(t, other, how)
+		c.Field, c.How = spell(t, other), how
 		c.Currency = amountsIn[p.def.Name+":"+squeeze(c.Heading)]
-		if p.opts.Preset != "" {
-			c.How = Guessed
-		}
+		c.Lenient = p.opts.Preset != "" // "Stage" of another system may hold stages of its own
 		return
 	}
 }
@@ -121,12 +122,29 @@ func (p *planner) idTarget(i int) string {
 	return "id"
 }
 
-func (p *planner) free(t target, how How) bool {
-	first, taken := p.taken[t.spelling()]
+// otherExact takes headings such as account.name and "Account: name" at their word.
+func (p *planner) otherExact(heading string) string {
+	object, field, ok := strings.Cut(heading, ".")
+	if !ok {
+		object, field, ok = strings.Cut(heading, ": ")
+	}
+	object = strings.ToLower(strings.TrimSpace(object))
+	if !ok || p.others[object] == nil {
+		return ""
+	}
+	field = strings.ToLower(strings.TrimSpace(field))
+	if name := exactNames(p.others[object])[squeeze(field)]; name != "" {
+		field = name
+	}
+	return object + "." + field
+}
+
+func (p *planner) free(t target, other string, how How) bool {
+	first, taken := p.taken[spell(t, other)]
 	return !taken || (how == Guessed && first == Guessed && t.shared())
 }
 
-func (p *planner) take(t target, how How) { p.taken[t.spelling()] = how }
+func (p *planner) take(t target, other string, how How) { p.taken[spell(t, other)] = how }
 
 // readMapping reads {"Column": "field"} and {"Column": {"field": …, "values": {…}}}.
 func (p *planner) readMapping(heads []string) (map[int]Column, error) {
@@ -151,46 +169,57 @@ func (p *planner) readMapping(heads []string) (map[int]Column, error) {
 
 func (p *planner) askedColumn(heading string, raw any) (Column, error) {
 	c := Column{Heading: heading, How: Skipped}
-	name, values, err := mappingValue(raw)
+	name, values, lenient, err := mappingValue(raw)
 	if err != nil || name == "" {
 		return c, err
 	}
-	t, err := resolveTarget(p.def, name)
+	how := Asked
+	if lenient {
+		how = Guessed
+	}
+	t, other, err := resolveIn(p.def, p.others, name)
 	if err != nil {
 		return c, err
 	}
-	if _, taken := p.taken[t.spelling()]; taken {
+	if !p.free(t, other, how) {
 		return c, errs.Field(name, "mapped_twice", "Two columns are mapped to %s.", name)
 	}
-	p.take(t, Asked)
-	c.Field, c.How, c.Values = t.spelling(), Asked, values
+	p.take(t, other, how)
+	c.Field, c.How, c.Values, c.Lenient = spell(t, other), Asked, values, lenient
+	c.Currency = amountsIn[p.def.Name+":"+squeeze(c.Heading)]
 	return c, nil
 }
 
-func mappingValue(raw any) (string, map[string]*string, error) {
+func mappingValue(raw any) (name string, values map[string]*string, lenient bool, err error) {
 	switch v := raw.(type) {
 	case nil:
-		return "", nil, nil
+		return "", nil, false, nil
 	case string:
-		return strings.TrimSpace(v), nil, nil
+		return strings.TrimSpace(v), nil, false, nil
 	case map[string]any:
 		return mappingObject(v)
 	}
-	return "", nil, errs.Field("mapping", "wrong_type", `A column is mapped to a field name, to null, or to {"field": "…", "values": {…}}.`)
+	return "", nil, false, errs.Field("mapping", "wrong_type", `A column is mapped to a field name, to null, or to {"field": "…", "values": {…}}.`)
 }
 
-func mappingObject(m map[string]any) (string, map[string]*string, error) {
+// mappingObject reads {"field", "values", "unknown"}: unknown "empty" leaves out what
+// nobody knows, as for a column that was only guessed; "refuse" is the default.
+func mappingObject(m map[string]any) (name string, values map[string]*string, lenient bool, err error) {
 	for k := range m {
-		if k != "field" && k != "values" {
-			return "", nil, errs.Field(k, "unknown_key", "A column's mapping has only field and values, not %q.", k)
+		if k != "field" && k != "values" && k != "unknown" {
+			return "", nil, false, errs.Field(k, "unknown_key", "A column's mapping has only field, values and unknown, not %q.", k)
 		}
 	}
 	name, ok := m["field"].(string)
-	values, err := mappingValues(m["values"])
+	values, err = mappingValues(m["values"])
 	if !ok && m["field"] != nil {
 		err = errs.Field("field", "wrong_type", "field must be a field's name.")
 	}
-	return strings.TrimSpace(name), values, err
+	unknown, _ := m["unknown"].(string)
+	if m["unknown"] != nil && unknown != "empty" && unknown != "refuse" {
+		err = errs.Field("unknown", "unknown_option", `unknown is "refuse" or "empty".`)
+	}
+	return strings.TrimSpace(name), values, unknown == "empty", err
 }
 
 func mappingValues(raw any) (map[string]*string, error) {
@@ -245,7 +274,7 @@ func (p *planner) makeFields(plan *Plan, asked map[int]Column) {
 	names := map[string]bool{}
 	for i := range plan.Columns {
 		c := &plan.Columns[i]
-		if _, said := asked[i]; said || c.Field != "" {
+		if _, said := asked[i]; said || c.Field != "" || isErrorColumn(c.Heading) {
 			continue
 		}
 		name := record.CustomName(c.Heading)

@@ -144,7 +144,11 @@ func ofEntity(object, entity, rest string) []string {
 		if key == "name" || key == "id" || (entity == "deal" && key == "title") {
 			return []string{entity}
 		}
-		return nil
+		var out []string
+		for _, name := range candidates(entity, rest) {
+			out = append(out, entity+"."+name) // a companion's field
+		}
+		return append(out, entity+"."+strings.ReplaceAll(strings.ToLower(strings.TrimSpace(rest)), " ", "_"))
 	}
 	if key == "id" {
 		return []string{"external_id"}

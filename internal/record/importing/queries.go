@@ -14,11 +14,11 @@ import (
 
 // The statements over this package's own tables. $1 is always the tenant.
 const (
-	sqlInsert = `insert into imports (tenant_id, id, object, file_name, file_bytes, preset, mode, key, dry_run, create_fields, mapping, dialect, plan, actor, created_at, created_by)
-	  values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)`
+	sqlInsert = `insert into imports (tenant_id, id, object, file_name, file_bytes, preset, mode, key, dry_run, create_fields, mapping, dialect, plan, actor, created_at, created_by, create_options, blank, sheet, upload_id)
+	  values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)`
 
 	sqlColumns = `id, object, state, file_name, file_bytes, preset, mode, key, dry_run, create_fields, plan, total, read, created, updated, skipped, failed,
-	  warnings, error, worked_ms, undo_state, undone, undo_conflicts, created_at, created_by, started_at, finished_at, dialect, actor, read_offset`
+	  warnings, error, worked_ms, undo_state, undone, undo_conflicts, created_at, created_by, started_at, finished_at, dialect, actor, read_offset, create_options, blank, sheet, upload_id, objects, sample`
 
 	sqlGet  = `select ` + sqlColumns + ` from imports where tenant_id = $1 and id = $2`
 	sqlList = `select ` + sqlColumns + ` from imports where tenant_id = $1 and (object = any($2) or (object = any($3) and created_by = $4)) order by id desc limit $5`
@@ -31,7 +31,7 @@ const (
 	// an old idea of its place finds out here.
 	sqlLock     = `select state, read_offset, read from imports where tenant_id = $1 and id = $2 for update`
 	sqlProgress = `update imports set read_offset = $3, read = read + $4, created = created + $5, updated = updated + $6, skipped = skipped + $7, failed = failed + $8,
-	  warnings = $9, worked_ms = worked_ms + $10 where tenant_id = $1 and id = $2`
+	  warnings = $9, worked_ms = worked_ms + $10, objects = $11, sample = coalesce($12, sample) where tenant_id = $1 and id = $2`
 
 	sqlErrors = `insert into import_errors (tenant_id, import_id, row_number, field, code, reason, raw)
 	  select $1, $2, u.* from unnest($3::bigint[], $4::text[], $5::text[], $6::text[], $7::jsonb[]) as u`
@@ -79,10 +79,10 @@ func (s *Service) read(ctx context.Context, q db.Query) ([]*Import, error) {
 
 func scanImport(row pgx.CollectableRow) (*Import, error) {
 	var i Import
-	var plan, warnings, conflicts, dialect []byte
+	var plan, warnings, conflicts, dialect, objects, sample []byte
 	err := row.Scan(&i.ID, &i.Object, &i.State, &i.FileName, &i.FileBytes, &i.Preset, &i.Mode, &i.Key, &i.DryRun, &i.CreateFields, &plan, &i.Total,
 		&i.Read, &i.Created, &i.Updated, &i.Skipped, &i.Failed, &warnings, &i.Error, &i.WorkedMS, &i.Undo.State, &i.Undo.Reversed, &conflicts,
-		&i.CreatedAt, &i.CreatedBy, &i.StartedAt, &i.FinishedAt, &dialect, &i.actor, &i.offset)
+		&i.CreatedAt, &i.CreatedBy, &i.StartedAt, &i.FinishedAt, &dialect, &i.actor, &i.offset, &i.CreateOptions, &i.Blank, &i.Sheet, &i.upload, &objects, &sample)
 	if err != nil {
 		return nil, err
 	}
@@ -90,7 +90,7 @@ func scanImport(row pgx.CollectableRow) (*Import, error) {
 	for _, part := range []struct {
 		raw []byte
 		dst any
-	}{{plan, &p}, {warnings, &i.Warnings}, {conflicts, &i.Undo.Conflicts}, {dialect, &i.dialect}} {
+	}{{plan, &p}, {warnings, &i.Warnings}, {conflicts, &i.Undo.Conflicts}, {dialect, &i.dialect}, {objects, &i.Objects}, {sample, &i.Sample}} {
 		if err := json.Unmarshal(part.raw, part.dst); err != nil {
 			return nil, fmt.Errorf("read import %s: %w", i.ID, err)
 		}

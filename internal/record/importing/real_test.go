@@ -17,7 +17,7 @@ func bankLike() string {
 		if i < 4640 {
 			y = "yes"
 		}
-		fmt.Fprintf(&b, "%d;\"services\";\"married\";\"basic.4y\";\"no\";\"unknown\";\"no\";\"telephone\";\"may\";\"mon\";%d;1;999;0;\"nonexistent\";1.1;93.994;-36.4;4.857;5191;\"%s\"\r\n", 20+i%60, i%900, y)
+		fmt.Fprintf(&b, "%d;\"services\";\"married\";\"basic.4y\";\"unknown\";\"unknown\";\"unknown\";\"telephone\";\"may\";\"mon\";%d;1;999;0;\"nonexistent\";1.1;93.994;-36.4;4.857;5191.5;\"%s\"\r\n", 20+i%60, i%900, y)
 	}
 	return b.String()
 }
@@ -53,7 +53,7 @@ func salesLike(name string) func() string {
 			b.WriteString("account,sector,year_established,revenue,employees,office_location,subsidiary_of\n")
 			for i := range 85 {
 				parent := ""
-				if i >= 70 {
+				if i >= 69 && i < 84 {
 					parent = "Company 84"
 				}
 				fmt.Fprintf(&b, "Company %d,technology,1996,1100.04,%d,Kenya,%s\n", i, 100+i, parent)

@@ -19,7 +19,8 @@ import (
 const errorPage = 1000
 
 // WriteErrors writes the refused rows as CSV: the columns of the file as they were,
-// and "error" with the reason. Mended, the file can be imported again as it is.
+// and import_error with the reason, which an import ignores. Mended, the file can be
+// imported again as it is.
 func (s *Service) WriteErrors(ctx context.Context, id uuid.UUID, w io.Writer) error {
 	imp, err := s.Get(ctx, id)
 	if err != nil {
@@ -28,9 +29,11 @@ func (s *Service) WriteErrors(ctx context.Context, id uuid.UUID, w io.Writer) er
 	out := csv.NewWriter(w)
 	head := make([]string, 0, len(imp.Columns)+1)
 	for _, c := range imp.Columns {
-		head = append(head, harmless(c.Heading))
+		if !isErrorColumn(c.Heading) {
+			head = append(head, harmless(c.Heading))
+		}
 	}
-	if err := out.Write(append(head, "error")); err != nil {
+	if err := out.Write(append(head, errorColumn)); err != nil {
 		return err
 	}
 	for after := int64(0); ; {
@@ -57,7 +60,7 @@ func (s *Service) errorPage(ctx context.Context, imp *Import, after int64, out *
 		var raw []byte
 		_, err := pgx.ForEachRow(rows, []any{&last, &reason, &raw}, func() error {
 			n++
-			return writeRefused(out, len(imp.Columns), raw, reason)
+			return writeRefused(out, imp.Columns, raw, reason)
 		})
 		return err
 	})
@@ -67,18 +70,27 @@ func (s *Service) errorPage(ctx context.Context, imp *Import, after int64, out *
 	return n, last, nil
 }
 
-func writeRefused(out *csv.Writer, width int, raw []byte, reason string) error {
+// errorColumn holds the reason of a refused row.
+const errorColumn = "import_error"
+
+func isErrorColumn(heading string) bool { return squeeze(heading) == squeeze(errorColumn) }
+
+func writeRefused(out *csv.Writer, columns []Column, raw []byte, reason string) error {
 	var cells []string
 	if err := json.Unmarshal(raw, &cells); err != nil {
 		return err
 	}
-	for len(cells) < width {
-		cells = append(cells, "")
+	row := make([]string, 0, max(len(cells), len(columns))+1)
+	for i := range max(len(cells), len(columns)) {
+		cell := ""
+		if i < len(cells) {
+			cell = cells[i]
+		}
+		if i >= len(columns) || !isErrorColumn(columns[i].Heading) {
+			row = append(row, harmless(cell))
+		}
 	}
-	for i := range cells {
-		cells[i] = harmless(cells[i])
-	}
-	return out.Write(append(cells, harmless(reason)))
+	return out.Write(append(row, harmless(reason)))
 }
 
 // harmless keeps a spreadsheet from running a cell as a formula. Plain numbers stay

@@ -28,6 +28,16 @@ type attempt struct {
 	book    *stageBook
 	pipes   map[int]uuid.UUID // pipelines that rows named
 	tally   tally
+
+	ids     []uuid.UUID // of the records of the rows, once written
+	parties []*party
+	seats   map[string]map[int]uuid.UUID // object → row → companion
+	objects map[string]*Counts
+
+	fresh        []string // unique values a dry run would have written
+	guestsBefore map[string]bool
+	sample       map[int]*Sampled
+	seqs         map[int64]int // journal row → row of the chunk
 }
 
 func (at *attempt) warn(w Warning) { at.warned = addWarning(at.warned, w) }
@@ -144,10 +154,15 @@ func (at *attempt) point(i int) {
 	}
 	for _, r := range d.refs {
 		name := r.col.target.name
-		if p[name] == nil && r.object() != "stage" && r.object() != "pipeline" {
+		if p[name] == nil && r.object() != "stage" && r.object() != "pipeline" && !at.hosts(name) {
 			at.miss(i, r)
 		}
 	}
+}
+
+// hosts reports whether a relation is filled by a companion of the rows.
+func (at *attempt) hosts(field string) bool {
+	return slices.ContainsFunc(at.others, func(c *companion) bool { return c.link == field })
 }
 
 func (at *attempt) miss(i int, r ref) {

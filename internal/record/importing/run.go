@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -37,6 +38,7 @@ type run struct {
 	lookups map[string]*lookup
 	roles   map[string]any
 	fills   bool // rows are completed while a chunk is written
+	others  []*companion
 }
 
 func (s *Service) newRun(ctx context.Context, imp *Import, file io.ReadSeeker) (*run, error) {
@@ -59,11 +61,13 @@ func (r *run) prepare(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	seen, err := r.imp.dialect.survey(ctx, r.file, wanted(def, r.imp.Columns))
+	others := r.companions(ctx, def)
+	seen, err := r.imp.dialect.survey(ctx, r.file, wanted(def, others, r.imp.Columns, r.imp.CreateOptions))
 	if err != nil {
 		return err
 	}
 	fields := settle(def, r.imp.Columns, seen, r.imp.dialect.Delimiter)
+	r.imp.newChoices(def, others, seen)
 	// The fields are no part of the batch: undoing the rows leaves them.
 	ctx = auth.As(ctx, func(a *auth.Actor) { a.BatchID = uuid.Nil })
 	err = r.k.DB.Tx(ctx, func(ctx context.Context, tx pgx.Tx) error {
@@ -71,6 +75,9 @@ func (r *run) prepare(ctx context.Context) error {
 			if err := r.k.AddCustomFields(ctx, fields); err != nil {
 				return err
 			}
+		}
+		if err := r.addChoices(ctx, tx); err != nil {
+			return err
 		}
 		_, err := tx.Exec(ctx, sqlStart, auth.From(ctx).TenantID, r.imp.ID, r.Now().UTC(), asJSON(Plan{r.imp.Columns}), seen.rows)
 		return err
@@ -83,19 +90,22 @@ func (r *run) prepare(ctx context.Context) error {
 }
 
 // wanted says what to look for in each column.
-func wanted(def *record.Definition, plan []Column) []columnSurvey {
+func wanted(def *record.Definition, others map[string]*record.Definition, plan []Column, choices bool) []columnSurvey {
 	out := make([]columnSurvey, len(plan))
 	for i, c := range plan {
 		if c.How == Made {
 			out[i].sniff = true
 			continue
 		}
-		t, err := resolveTarget(def, c.Field)
+		t, _, err := resolveIn(def, others, c.Field)
 		if c.Field == "" || err != nil {
 			continue
 		}
 		out[i].style = t.kind == closeDate
 		if t.field != nil {
+			if choices && mayGrow(t) {
+				out[i].choices = map[string]bool{}
+			}
 			switch t.field.Type.Name() {
 			case "integer", "decimal", "percent", "money", "date", "datetime":
 				out[i].style = true
@@ -134,29 +144,39 @@ func (r *run) compile(ctx context.Context) error {
 		return err
 	}
 	r.def = def
-	if r.columns, err = compile(def, Plan{r.imp.Columns}, auth.From(ctx).Currency); err != nil {
+	if r.columns, err = compile(def, r.own(ctx, def), auth.From(ctx).Currency); err != nil {
 		return err
 	}
-	r.keys()
-	seen := map[string]bool{}
 	for _, c := range r.columns {
-		if c.target.kind != relation {
-			continue
-		}
-		if object := targetObject(c.target.field); !seen[object] {
-			seen[object] = true
-			r.targets = append(r.targets, object)
-		}
+		c.salesforce = r.imp.Preset == "salesforce"
+		c.clear = r.imp.Blank == Clear && r.imp.Mode != Create && c.clearable()
+	}
+	r.keys()
+	r.pointsTo()
+	if err := r.loadOthers(ctx); err != nil {
+		return err
 	}
 	_, staged := def.Field("stage_id")
-	r.fills = len(r.targets) > 0 || staged || def.Name == "user"
+	r.fills = len(r.targets) > 0 || len(r.others) > 0 || staged || def.Name == "user"
 	return r.loadRoles(ctx)
+}
+
+// own is the plan without the columns of companions.
+func (r *run) own(ctx context.Context, def *record.Definition) Plan {
+	others := r.companions(ctx, def)
+	plan := Plan{Columns: slices.Clone(r.imp.Columns)}
+	for i, c := range plan.Columns {
+		if _, other, err := resolveIn(def, others, c.Field); err == nil && other != "" {
+			plan.Columns[i].Field = ""
+		}
+	}
+	return plan
 }
 
 // withMade adds the fields of a dry run, which exist nowhere, to the definition. In
 // earnest they must be known by now; a replica may take seconds to hear of them.
 func (r *run) withMade(def *record.Definition) (*record.Definition, error) {
-	fields := def.CustomFields()
+	fields := r.withChoices(def)
 	for _, c := range r.imp.Columns {
 		if c.How != Made {
 			continue
@@ -286,7 +306,7 @@ func (r *run) readChunk(rows *rows, number int64) *chunk {
 			return c
 		}
 		number++
-		d := readDraft(r.columns, len(r.imp.Columns), number, row)
+		d := r.readDraft(len(r.imp.Columns), number, row)
 		c.drafts = append(c.drafts, d)
 		size += int(rows.offset() - c.next)
 		c.next = rows.offset()
@@ -328,6 +348,14 @@ func (s *Service) fail(ctx context.Context, id uuid.UUID, cause error) error {
 	return s.end(ctx, imp, Failed, message)
 }
 
+// letGo removes the file of an import that is over. A dry run leaves a kept upload to
+// the import in earnest.
+func (s *Service) letGo(ctx context.Context, imp *Import) {
+	if imp.upload == nil || !imp.DryRun {
+		s.removeFile(ctx, imp.file(auth.From(ctx).TenantID))
+	}
+}
+
 // end sets the last state, once, and lets the file go.
 func (s *Service) end(ctx context.Context, imp *Import, state State, message string) error {
 	a, err := auth.Must(ctx)
@@ -339,6 +367,9 @@ func (s *Service) end(ctx context.Context, imp *Import, state State, message str
 		if err != nil || tag.RowsAffected() == 0 {
 			return err
 		}
+		if _, err := tx.Exec(ctx, sqlDropMark, a.TenantID, imp.ID); err != nil {
+			return err
+		}
 		plain := auth.As(ctx, func(a *auth.Actor) { a.BatchID = uuid.Nil })
 		_, err = s.k.Emit(plain, tx, "import", imp.ID, string(state), map[string]any{"object": imp.Object, "file": imp.FileName})
 		return err
@@ -346,6 +377,6 @@ func (s *Service) end(ctx context.Context, imp *Import, state State, message str
 	if err != nil {
 		return fmt.Errorf("end import: %w", err)
 	}
-	s.removeFile(ctx, fileName(a.TenantID, imp.ID))
+	s.letGo(ctx, imp)
 	return nil
 }

@@ -6,6 +6,8 @@ import (
 	"io"
 	"slices"
 	"strings"
+
+	"crm/internal/record"
 )
 
 // Style is how one column writes its values.
@@ -25,8 +27,9 @@ type columnSurvey struct {
 	numbers separators
 	days    dayOrder
 	types   typeSurvey
-	sniff   bool // a type is wanted for it
-	style   bool // it is mapped to a number or a day
+	sniff   bool            // a type is wanted for it
+	style   bool            // it is mapped to a number or a day
+	choices map[string]bool // not nil: its different values are wanted
 }
 
 func (s *columnSurvey) add(cell string) {
@@ -36,6 +39,9 @@ func (s *columnSurvey) add(cell string) {
 	}
 	if s.sniff {
 		s.types.add(cell)
+	}
+	if s.choices != nil && len(s.choices) < maxChoices {
+		s.choices[record.CleanText(cell)] = true
 	}
 }
 
@@ -74,7 +80,7 @@ func (d Dialect) survey(ctx context.Context, f io.ReadSeeker, columns []columnSu
 func (s *survey) add(row []string) {
 	for i := range min(len(row), len(s.columns)) {
 		c := &s.columns[i]
-		if !c.sniff && !c.style {
+		if !c.sniff && !c.style && c.choices == nil {
 			continue
 		}
 		if cell := clean(row[i]); cell != "" {

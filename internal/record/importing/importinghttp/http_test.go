@@ -169,7 +169,7 @@ func TestUploadToUndo(t *testing.T) {
 	}
 	status, raw, header := s.call("admin", "GET", "/imports/"+id+"/errors.csv", "", nil)
 	if status != 200 || !strings.HasPrefix(header.Get("Content-Type"), "text/csv") || !strings.Contains(header.Get("Content-Disposition"), ".csv") ||
-		string(raw) != "First name,Surname,Email,Shoe size,error\nBob,,,44,Last name is needed.\nCy,Young,no mail,45,Enter an address like name@company.com.\n" {
+		string(raw) != "First name,Surname,Email,Shoe size,import_error\nBob,,,44,Last name is needed.\nCy,Young,no mail,45,Enter an address like name@company.com.\n" {
 		t.Errorf("errors.csv: %d %v %s", status, header, raw)
 	}
 	status, raw, _ = s.call("admin", "GET", "/imports?limit=5", "", nil)

@@ -29,7 +29,8 @@ func (h *HTTP) Routes() []rest.Route {
 	ids := map[string]string{"id": "import"}
 	one := rest.Ref("Import")
 	return []rest.Route{
-		{Method: "POST", Path: "/imports", Name: "imports.create", Summary: "Import a CSV file of up to 512 MiB in the background", Tag: "imports", Upload: true, Status: 202, Body: uploadSchema, Answer: one, Handle: h.create},
+		{Method: "POST", Path: "/imports", Name: "imports.create", Summary: "Import a CSV or XLSX file of up to 512 MiB in the background", Tag: "imports", Upload: true, Status: 202, Body: uploadSchema, Answer: one, Handle: h.create},
+		{Method: "POST", Path: "/imports/preview", Name: "imports.preview", Summary: "Look at a file: how it is written, its columns, and where they would go", Tag: "imports", Upload: true, Body: previewBody, Answer: previewSchema, Handle: h.preview},
 		{
 			Method: "GET", Path: "/imports", Name: "imports.list", Summary: "The newest imports", Tag: "imports", Params: []rest.Param{{Name: "limit", Description: "1 to 200.", Schema: rest.Int}},
 			Answer: rest.Obj(map[string]rest.Schema{"data": rest.Array(one)}, "data"), Handle: h.list,
@@ -47,7 +48,9 @@ func Schemas() map[string]rest.Schema {
 	return map[string]rest.Schema{"Import": rest.Obj(map[string]rest.Schema{
 		"id": rest.UUID, "object": rest.Str, "state": {"type": "string", "enum": []any{"queued", "running", "done", "failed", "cancelled"}},
 		"file_name": rest.Str, "file_bytes": rest.Int, "preset": rest.Str, "mode": modeSchema, "key": rest.Str, "dry_run": rest.Bool, "create_fields": rest.Bool,
-		"total": rest.Nullable(rest.Int), "read": count, "created": count, "updated": count, "skipped": count, "failed": count, "rate": rest.Num,
+		"create_options": rest.Bool, "blank": blankSchema, "sheet": rest.Str, "objects": {"type": "object", "description": "What became of records of other objects in the rows.", "additionalProperties": map[string]any(countsSchema)},
+		"sample": rest.Array(sampleSchema),
+		"total":  rest.Nullable(rest.Int), "read": count, "created": count, "updated": count, "skipped": count, "failed": count, "rate": rest.Num,
 		"columns":         rest.Array(rest.Obj(map[string]rest.Schema{"column": rest.Str, "field": rest.Nullable(rest.Str), "how": {"type": "string", "enum": []any{"asked", "exact", "guessed", "created", "skipped"}}}, "column", "field", "how")),
 		"skipped_columns": rest.Array(rest.Str), "created_fields": rest.Array(rest.Str),
 		"warnings": rest.Array(rest.Obj(map[string]rest.Schema{"field": rest.Str, "code": rest.Str, "message": rest.Str, "count": rest.Int}, "field", "code", "message", "count")),
@@ -61,8 +64,33 @@ var modeSchema = rest.Schema{"type": "string", "enum": []any{"create", "update",
 var uploadSchema = rest.Obj(map[string]rest.Schema{
 	"file": {"type": "string", "format": "binary", "description": "The CSV file."}, "object": rest.Str,
 	"mapping": {"type": "string", "description": `JSON: column to field, to null, or to {"field": …, "values": {…}}. Absent: by heading.`},
-	"mode":    modeSchema, "key": rest.Str, "dry_run": rest.Bool, "create_fields": rest.Bool, "preset": {"type": "string", "enum": presets()},
-}, "file", "object")
+	"mode":    modeSchema, "key": rest.Str, "dry_run": rest.Bool, "create_fields": rest.Bool, "create_options": rest.Bool, "preset": {"type": "string", "enum": presets()},
+	"blank": blankSchema, "sheet": rest.Str, "upload": {"type": "string", "format": "uuid", "description": "Instead of file: the upload a preview kept."},
+}, "object")
+
+var blankSchema = rest.Schema{"type": "string", "enum": []any{"keep", "clear"}}
+
+var countsSchema = rest.Obj(map[string]rest.Schema{"created": rest.Int, "updated": rest.Int, "failed": rest.Int}, "created", "updated", "failed")
+
+var sampleSchema = rest.Obj(map[string]rest.Schema{
+	"row": rest.Int, "fate": {"type": "string", "enum": []any{"created", "updated", "skipped", "failed"}}, "record_id": rest.Nullable(rest.UUID),
+	"changes": {"type": "object", "description": "Field to [old, new]."}, "field": rest.Str, "reason": rest.Str,
+}, "row", "fate", "changes")
+
+var previewBody = rest.Obj(map[string]rest.Schema{
+	"file": {"type": "string", "format": "binary"}, "object": rest.Str, "mapping": rest.Str, "preset": {"type": "string", "enum": presets()}, "sheet": rest.Str, "create_fields": rest.Bool,
+	"keep": {"type": "boolean", "description": "Keep the file for a day under upload_id."}, "upload": rest.UUID,
+}, "object")
+
+var previewSchema = rest.Obj(map[string]rest.Schema{
+	"upload_id": rest.Nullable(rest.UUID), "object": rest.Str, "file_name": rest.Str, "file_bytes": rest.Int, "preset": rest.Str, "remembered": rest.Bool, "key": rest.Str,
+	"format":   {"type": "string", "enum": []any{"csv", "xlsx"}},
+	"encoding": rest.Str, "delimiter": rest.Str, "sheet": rest.Str, "sheets": rest.Array(rest.Str),
+	"columns": rest.Array(rest.Obj(map[string]rest.Schema{
+		"column": rest.Str, "field": rest.Nullable(rest.Str), "how": rest.Str, "confidence": rest.Num, "samples": rest.Array(rest.Str), "filled": rest.Int, "misfits": rest.Int,
+	}, "column", "field", "how", "confidence", "samples")),
+	"rows_looked_at": rest.Int, "mapping": {"type": "object"}, "warnings": rest.Array(rest.Obj(map[string]rest.Schema{"field": rest.Str, "code": rest.Str, "message": rest.Str, "count": rest.Int}, "field", "code", "message", "count")),
+}, "object", "columns", "warnings")
 
 func presets() []any {
 	var out []any
@@ -84,6 +112,11 @@ type wire struct {
 	Key            string              `json:"key"`
 	DryRun         bool                `json:"dry_run"`
 	CreateFields   bool                `json:"create_fields"`
+	CreateOptions  bool                `json:"create_options"`
+	Blank          importing.Blank     `json:"blank"`
+	Sheet          string              `json:"sheet"`
+	Objects        any                 `json:"objects"`
+	Sample         []importing.Sampled `json:"sample"`
 	Total          *int64              `json:"total"`
 	Read           int64               `json:"read"`
 	Created        int64               `json:"created"`
@@ -118,6 +151,7 @@ type wireUndo struct {
 func show(i *importing.Import) wire {
 	out := wire{
 		ID: i.ID, Object: i.Object, State: i.State, FileName: i.FileName, FileBytes: i.FileBytes, Preset: i.Preset, Mode: i.Mode, Key: i.Key, DryRun: i.DryRun, CreateFields: i.CreateFields,
+		CreateOptions: i.CreateOptions, Blank: i.Blank, Sheet: i.Sheet, Objects: i.Objects, Sample: i.Sample,
 		Total: i.Total, Read: i.Read, Created: i.Created, Updated: i.Updated, Skipped: i.Skipped, Failed: i.Failed, Rate: float64(int64(i.Rate()*10)) / 10,
 		SkippedColumns: i.SkippedColumns(), CreatedFields: i.CreatedFields(), Warnings: i.Warnings, Error: nilIfEmpty(i.Error),
 		Undo:      wireUndo{nilIfEmpty(i.Undo.State), i.Undo.Reversed, i.Undo.Conflicts},

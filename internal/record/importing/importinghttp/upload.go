@@ -10,7 +10,10 @@ import (
 	"net/http"
 	"unicode/utf8"
 
+	"github.com/google/uuid"
+
 	"crm/internal/platform/errs"
+	"crm/internal/platform/id"
 	"crm/internal/record/importing"
 )
 
@@ -20,8 +23,33 @@ const (
 	maxParts  = 50
 )
 
-// receive streams the form: small fields into the options, the file to its store.
+// receive streams the form and begins the import, of the file in it or of one that
+// waits since a preview.
 func (h *HTTP) receive(w http.ResponseWriter, r *http.Request) (*importing.Import, error) {
+	f, err := h.readForm(w, r)
+	if err != nil {
+		return nil, err
+	}
+	if f.waiting != uuid.Nil {
+		return h.imports.FromKept(r.Context(), f.waiting, f.opts)
+	}
+	return h.imports.Begin(r.Context(), f.upload, f.opts)
+}
+
+// look streams the form and answers what an import of it would do.
+func (h *HTTP) look(w http.ResponseWriter, r *http.Request) (*importing.Preview, error) {
+	f, err := h.readForm(w, r)
+	if err != nil {
+		return nil, err
+	}
+	if f.waiting != uuid.Nil {
+		return h.imports.PreviewKept(r.Context(), f.waiting, f.opts)
+	}
+	return h.imports.Preview(r.Context(), f.upload, f.opts, f.keep)
+}
+
+// readForm streams the form: small fields into the options, the file to its store.
+func (h *HTTP) readForm(w http.ResponseWriter, r *http.Request) (*form, error) {
 	if ct, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || ct != "multipart/form-data" {
 		return nil, errs.New(errs.Malformed, "unsupported_media_type", "Send the file as multipart/form-data.")
 	}
@@ -38,10 +66,14 @@ func (h *HTTP) receive(w http.ResponseWriter, r *http.Request) (*importing.Impor
 		f.discard()
 		return nil, err
 	}
-	if f.upload == nil {
+	switch {
+	case f.upload == nil && f.waiting == uuid.Nil:
 		return nil, errs.Field("file", "required", "Send the file in the field file.")
+	case f.upload != nil && f.waiting != uuid.Nil:
+		f.discard()
+		return nil, errs.Field("upload", "two_files", "Send a file or name an upload, not both.")
 	}
-	return h.imports.Begin(r.Context(), f.upload, f.opts)
+	return f, nil
 }
 
 func fileTooLarge() error {
@@ -54,6 +86,9 @@ type form struct {
 	opts   importing.Options
 	upload *importing.Upload
 	seen   map[string]bool
+
+	waiting uuid.UUID // the upload of a preview
+	keep    bool
 }
 
 func (f *form) discard() {
@@ -139,6 +174,19 @@ func (f *form) set(name, value string) (err error) {
 		f.opts.DryRun, err = truth(name, value)
 	case "create_fields":
 		f.opts.CreateFields, err = truth(name, value)
+	case "create_options":
+		f.opts.CreateOptions, err = truth(name, value)
+	case "blank":
+		f.opts.Blank = importing.Blank(value)
+	case "sheet":
+		f.opts.Sheet = value
+	case "keep":
+		f.keep, err = truth(name, value)
+	case "upload":
+		var ok bool
+		if f.waiting, ok = id.Parse(value); !ok {
+			err = errs.Field(name, "not_an_id", "upload is the id that a preview answered.")
+		}
 	case "mapping":
 		f.opts.Mapping, err = mapping(value)
 	default:
