@@ -24,6 +24,7 @@ import (
 	"crm/internal/platform/page"
 	"crm/internal/platform/rest"
 	"crm/internal/record"
+	"crm/internal/record/exporting/exportinghttp"
 	"crm/internal/record/importing/importinghttp"
 	"crm/internal/record/recordhttp"
 )
@@ -215,6 +216,7 @@ func (a *App) OpenAPI(ctx context.Context, api *rest.API) ([]byte, error) {
 	}
 	schemas := recordhttp.Schemas(defs)
 	maps.Copy(schemas, importinghttp.Schemas())
+	maps.Copy(schemas, exportinghttp.Schemas())
 	return rest.OpenAPI(api.Routes(), Version, a.Cfg.URL()+"/api/v1", schemas)
 }
 

@@ -1,12 +1,14 @@
 package app_test
 
 import (
+	"net/url"
 	"strings"
 	"testing"
 
 	"crm/internal/app/apptest"
 	"crm/internal/messaging"
 	"crm/internal/record"
+	"crm/internal/record/exporting"
 	"crm/internal/record/importing"
 	"crm/internal/scoring"
 )
@@ -29,6 +31,11 @@ func makeMore(t *testing.T, w *world) {
 		t.Fatal(err)
 	}
 	w.samples.Put("import", imp.ID)
+	exp, err := w.env.App.Exports.Create(w.foreign.Ctx, exporting.Options{Object: "contact", Query: url.Values{"last_name": {apptest.Canary}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.samples.Put("export", exp.ID)
 	sent, err := w.env.App.Messaging.Send(w.foreign.Ctx, messaging.Draft{Channel: "email", Class: "transactional", To: apptest.Canary + "@example.com", Subject: apptest.Canary, Body: apptest.Canary})
 	if err != nil {
 		t.Fatal(err)

@@ -10,6 +10,7 @@ import (
 
 	"crm/internal/platform/auth"
 	"crm/internal/platform/jobs"
+	"crm/internal/record/exporting"
 	"crm/internal/record/importing"
 )
 
@@ -24,6 +25,7 @@ func (a *App) registerJobs() {
 	a.Scoring.Register(a.registry)
 	a.Messaging.Register(a.registry)
 	importing.Work(a.registry, func() *importing.Service { return a.Imports })
+	exporting.Work(a.registry, func() *exporting.Service { return a.Exports })
 	jobs.Work(a.registry, func(ctx context.Context, _ *river.Job[upkeep]) error { return a.upkeep(ctx) })
 	jobs.Work(a.registry, func(ctx context.Context, job *river.Job[recompute]) error { return a.recompute(ctx, job.Args.Object) })
 	a.registry.Every(12*time.Hour, upkeep{})

@@ -12,6 +12,7 @@ import (
 	"crm/internal/messaging/messaginghttp"
 	"crm/internal/platform/observe"
 	"crm/internal/platform/rest"
+	"crm/internal/record/exporting/exportinghttp"
 	"crm/internal/record/importing/importinghttp"
 	"crm/internal/record/recordhttp"
 	"crm/internal/scoring/scoringhttp"
@@ -28,6 +29,7 @@ func (a *App) API() *rest.API {
 	api.Add(scoringhttp.NewAPI(a.Scoring).Routes()...)
 	api.Add(dealshttp.NewAPI(a.Deals).Routes()...)
 	api.Add(importinghttp.New(a.Imports).Routes()...)
+	api.Add(exportinghttp.New(a.Exports).Routes()...)
 	api.Add(messaginghttp.New(a.Messaging).Routes()...)
 	api.Add(leadshttp.New(a.Leads).Routes()...)
 	api.Add(activitieshttp.New(a.Activities).Routes()...)

@@ -17,6 +17,7 @@ import (
 	"crm/internal/platform/config"
 	"crm/internal/platform/egress"
 	"crm/internal/platform/jobs"
+	"crm/internal/record/exporting"
 	"crm/internal/record/importing"
 	"crm/internal/scoring"
 )
@@ -30,9 +31,11 @@ type services struct {
 	Scoring    *scoring.Service
 	Messaging  *messaging.Service
 	Imports    *importing.Service
+	Exports    *exporting.Service
 
 	registry   *jobs.Registry
 	importsDir *importing.Dir
+	exportsDir *exporting.Dir
 }
 
 // build makes the contexts one after the other; what one needs of another is
@@ -111,6 +114,10 @@ func (a *App) connectJobs() error {
 		return err
 	}
 	a.Imports = importing.New(importing.Deps{Kernel: a.Kernel, Files: a.importsDir, Jobs: a.Jobs, Log: a.Log, Now: a.now, Actor: a.Identity.Refresh})
+	if a.exportsDir, err = exporting.OpenDir(filepath.Join(a.Cfg.DataDir, "exports")); err != nil {
+		return err
+	}
+	a.Exports = exporting.New(exporting.Deps{Kernel: a.Kernel, Files: a.exportsDir, Jobs: a.Jobs, Log: a.Log, Now: a.now, Actor: a.Identity.Refresh, Tenants: a.Identity.TenantIDs})
 	return nil
 }
 
@@ -125,6 +132,11 @@ func (a *App) closeServices() {
 	if a.importsDir != nil {
 		if err := a.importsDir.Close(); err != nil {
 			a.Log.Warn("close the imports directory", "error", err)
+		}
+	}
+	if a.exportsDir != nil {
+		if err := a.exportsDir.Close(); err != nil {
+			a.Log.Warn("close the exports directory", "error", err)
 		}
 	}
 }

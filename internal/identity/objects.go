@@ -180,7 +180,7 @@ func checkRoles(ctx context.Context, tx pgx.Tx, changes []record.TypedChange[Rol
 		}
 		for k, v := range c.New.Grants {
 			if !understood(k, v) {
-				return errs.Field("grants", "bad_grant", `A grant is "object:action": "none", "own", "team" or "all"; actions are create, read, update, delete, purge and execute.`)
+				return errs.Field("grants", "bad_grant", `A grant is "object:action": "none", "own", "team" or "all"; actions are create, read, update, delete, purge, execute and export.`)
 			}
 		}
 		if c.New.DeletedAt == nil {
@@ -193,7 +193,7 @@ func checkRoles(ctx context.Context, tx pgx.Tx, changes []record.TypedChange[Rol
 	return nil
 }
 
-var actions = []auth.Action{auth.Create, auth.Read, auth.Update, auth.Delete, auth.Execute, auth.Purge}
+var actions = []auth.Action{auth.Create, auth.Read, auth.Update, auth.Delete, auth.Execute, auth.Purge, auth.Export}
 
 func understood(grant string, value any) bool {
 	object, action, _ := strings.Cut(grant, ":")

@@ -64,6 +64,8 @@ const (
 	Delete  Action = "delete"
 	Execute Action = "execute"
 	Purge   Action = "purge" // delete for good
+	// Export narrows what may leave as a file; a role without it exports what it reads.
+	Export Action = "export"
 )
 
 // Grants maps "object:action" to a scope. The object "*" covers every object

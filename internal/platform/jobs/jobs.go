@@ -62,6 +62,7 @@ var queues = map[string]river.QueueConfig{
 	"messages":         {MaxWorkers: 8},
 	"bulk":             {MaxWorkers: 2},
 	"imports":          {MaxWorkers: 1},
+	"exports":          {MaxWorkers: 2},
 	"training":         {MaxWorkers: 1},
 }
 
@@ -91,6 +92,15 @@ func (r *Registry) Every(interval time.Duration, args river.JobArgs) {
 type worker[A Args] struct {
 	river.WorkerDefaults[A]
 	fn func(ctx context.Context, job *river.Job[A]) error
+}
+
+// Timeout lets arguments with a Limit run longer than others; River takes such a job
+// over only after that time.
+func (w *worker[A]) Timeout(job *river.Job[A]) time.Duration {
+	if args, ok := any(job.Args).(interface{ Limit() time.Duration }); ok {
+		return args.Limit()
+	}
+	return w.WorkerDefaults.Timeout(job)
 }
 
 // Work sets the actor and turns our errors into River's decisions.

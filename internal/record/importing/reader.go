@@ -14,6 +14,7 @@ import (
 	"golang.org/x/text/transform"
 
 	"crm/internal/platform/errs"
+	"crm/internal/record/csvsafe"
 )
 
 // maxRow is the most bytes one row may have. A quote that is never closed makes
@@ -138,11 +139,5 @@ func unlike(name string, taken map[string]bool) string {
 }
 
 // clean is a cell as its author meant it: the mark that keeps spreadsheets from
-// running a cell as formula (see errors.csv) is taken off.
-func clean(cell string) string {
-	s := strings.TrimSpace(cell)
-	if len(s) > 1 && s[0] == '\'' && strings.IndexByte("=+-@", s[1]) >= 0 {
-		return s[1:]
-	}
-	return s
-}
+// running a cell as formula is taken off.
+func clean(cell string) string { return csvsafe.Unguard(strings.TrimSpace(cell)) }
