@@ -60,10 +60,12 @@ type tenantCmd struct {
 	List    tenantList    `cmd:"" help:"List the tenants."`
 	Suspend tenantSuspend `cmd:"" help:"Close a tenant; its data stays."`
 	Delete  tenantDelete  `cmd:"" help:"Close a tenant for good; its data stays in the database."`
+	Export  tenantExport  `cmd:"" help:"Write everything a tenant has into a file."`
+	Import  tenantImport  `cmd:"" help:"Make a tenant from such a file."`
 }
 
 func (tenantCmd) Help() string {
-	return "Examples:\n  crm tenant create --name alpha --currency EUR\n  crm tenant list --json"
+	return "Examples:\n  crm tenant create --name alpha --currency EUR\n  crm tenant list --json\n  crm tenant export --tenant alpha alpha.zip\n  crm tenant import alpha.zip --name alpha-copy"
 }
 
 type tenantCreate struct {

@@ -1,6 +1,10 @@
 package identity
 
-import "strings"
+import (
+	"strings"
+
+	"crm/internal/platform/errs"
+)
 
 // reserved are first path segments of the product itself.
 var reserved = map[string]bool{
@@ -28,4 +32,15 @@ func tenantNames(slug, name string) (string, string) {
 	}
 	s := strings.Trim(b.String(), "-")
 	return s[:min(len(s), 63)], strings.TrimSpace(name)
+}
+
+// CheckSlug refuses an address no tenant could have.
+func CheckSlug(slug string) error {
+	if got, _ := tenantNames(slug, slug); got != slug || slug == "" {
+		return errs.Field("name", "bad_name", "The address of a tenant is small letters, digits and -, like acme-2.")
+	}
+	if reserved[slug] {
+		return errs.Field("name", "reserved", "%q is an address of the product itself; choose another name.", slug)
+	}
+	return nil
 }
