@@ -47,11 +47,12 @@ type planner struct {
 	others map[string]*record.Definition // companions
 	exact  map[string]string
 	taken  map[string]How
+	heads  []string
 	sample [][]string
 }
 
 func newPlan(def *record.Definition, opts Options, heads []string, sample [][]string, others map[string]*record.Definition) (Plan, error) {
-	p := &planner{def: def, others: others, opts: opts, exact: exactNames(def), taken: map[string]How{}, sample: sample}
+	p := &planner{def: def, others: others, opts: opts, exact: exactNames(def), taken: map[string]How{}, heads: heads, sample: sample}
 	asked, err := p.readMapping(heads)
 	if err != nil {
 		return Plan{}, err
@@ -83,7 +84,7 @@ func (p *planner) match(c *Column, i int, how How) {
 	if p.opts.Mapping != nil && (how == Guessed || !p.opts.CreateFields) {
 		return
 	}
-	names := []string{p.exact[squeeze(c.Heading)], p.otherExact(c.Heading)}
+	names := []string{p.literal(c.Heading), p.exact[squeeze(c.Heading)], p.otherExact(c.Heading)}
 	if squeeze(c.Heading) == "id" {
 		names = []string{p.idTarget(i)}
 	}
@@ -106,9 +107,32 @@ func (p *planner) match(c *Column, i int, how How) {
 	}
 }
 
+// literal is a heading that is written as our own exports write it: custom.tier,
+// address.city, amount.currency.
+func (p *planner) literal(heading string) string {
+	if t, err := resolveTarget(p.def, heading); err == nil && strings.Contains(heading, ".") && t.spelling() == heading {
+		return heading
+	}
+	return ""
+}
+
+// ours reports whether a heading names something of the object that an import does not
+// set: a read-only field, or the name beside the id of a relation, as in our own exports.
+func (p *planner) ours(heading string) bool {
+	for _, name := range []string{heading, heading + "_id", strings.TrimSuffix(heading, "_name")} {
+		if _, ok := p.def.Field(name); ok {
+			return true
+		}
+	}
+	return heading == "id"
+}
+
 // idTarget: a column "id" holds our own ids when records are to be found again by
-// them, otherwise another system's.
+// them, otherwise another system's; but not where a column of its own holds those.
 func (p *planner) idTarget(i int) string {
+	if p.opts.Mode == Create && slices.ContainsFunc(p.heads, func(h string) bool { return h == "external_id" && p.filled(h) }) {
+		return ""
+	}
 	if p.opts.Mode == Create && p.opts.Key != "id" {
 		return "external_id"
 	}
@@ -120,6 +144,12 @@ func (p *planner) idTarget(i int) string {
 		}
 	}
 	return "id"
+}
+
+// filled reports whether a column has values in the sample.
+func (p *planner) filled(heading string) bool {
+	i := slices.Index(p.heads, heading)
+	return slices.ContainsFunc(p.sample, func(row []string) bool { return i < len(row) && clean(row[i]) != "" })
 }
 
 // otherExact takes headings such as account.name and "Account: name" at their word.
@@ -274,7 +304,7 @@ func (p *planner) makeFields(plan *Plan, asked map[int]Column) {
 	names := map[string]bool{}
 	for i := range plan.Columns {
 		c := &plan.Columns[i]
-		if _, said := asked[i]; said || c.Field != "" || isErrorColumn(c.Heading) {
+		if _, said := asked[i]; said || c.Field != "" || isErrorColumn(c.Heading) || p.ours(c.Heading) {
 			continue
 		}
 		name := record.CustomName(c.Heading)
