@@ -156,3 +156,62 @@ func takeIn(t *testing.T, env *apptest.Env, tn *apptest.Tenant, file []byte) {
 		t.Fatalf("import: %v, %+v", err, imp)
 	}
 }
+
+// TestExportPages walks the way of a person: list, form, exports, file; without script.
+func TestExportPages(t *testing.T) {
+	t.Parallel()
+	env := apptest.New(t)
+	tn := env.Tenant(t, "acme")
+	tn.User(t, "ada@example.com", "tenant_admin", "four quiet words here")
+	for _, name := range []string{"Smith", "Jones"} {
+		if a := tn.Call(t, "POST", "/contacts", map[string]any{"last_name": name, "source": "web"}); a.Status != 201 {
+			t.Fatalf("%d %s", a.Status, a.Raw)
+		}
+	}
+	form := http.Header{"Content-Type": {"application/x-www-form-urlencoded"}}
+	in := env.Do(t, "", "POST", "/sign-in", []byte("email=ada%40example.com&password=four+quiet+words+here"), form)
+	cookie := ""
+	for _, c := range in.Header.Values("Set-Cookie") {
+		pair, _, _ := strings.Cut(c, ";")
+		cookie += pair + "; "
+	}
+	see := func(method, path, body string, status int, texts ...string) *apptest.Answer {
+		t.Helper()
+		h := http.Header{"Cookie": {cookie}, "Content-Type": form["Content-Type"]}
+		a := env.Do(t, "", method, path, []byte(body), h)
+		if a.Status != status {
+			t.Fatalf("%s %s: %d %.300s", method, path, a.Status, a.Raw)
+		}
+		for _, s := range texts {
+			if !bytes.Contains(a.Raw, []byte(s)) {
+				t.Errorf("%s %s does not show %q", method, path, s)
+			}
+		}
+		return a
+	}
+	see("GET", "/acme/contacts?last_name=Smith&sort=-created_at", "", 200, "/acme/exports/new/contacts?last_name=Smith&amp;sort=-created_at")
+	see("GET", "/acme/exports/new/contacts?last_name=Smith&sort=-created_at", "", 200, "1 contact:", `name="format"`, `name="columns"`)
+	see("POST", "/acme/exports/new/contacts?last_name=Smith", "format=pdf", 422, "format is csv, xlsx or ndjson")
+	see("GET", "/acme/exports/new/nothings", "", 404)
+	done := see("POST", "/acme/exports/new/contacts?last_name=Smith&sort=-created_at", "format=csv&columns=list", 303)
+	waiting := see("GET", done.Header.Get("Location"), "", 200, "Contacts, CSV", "Waiting", "Cancel")
+	if waiting.Header.Get("Refresh") == "" {
+		t.Error("a page of work under way does not load itself again")
+	}
+	list, err := env.App.Exports.List(tn.Ctx, 10)
+	if err != nil || len(list) != 1 {
+		t.Fatal(len(list), err)
+	}
+	if _, err := env.App.Exports.Run(tn.Ctx, list[0].ID); err != nil {
+		t.Fatal(err)
+	}
+	path := "/acme/exports/" + list[0].ID.String()
+	ready := see("GET", "/acme/exports", "", 200, "Ready until", path+"/file")
+	if ready.Header.Get("Refresh") != "" {
+		t.Error("a page of finished work loads itself again")
+	}
+	if file := see("GET", path+"/file", "", 200); !strings.HasPrefix(string(file.Raw), "first_name,last_name,email,phone,account_id,account,title,lifecycle,owner_id,owner,created_at\n,Smith,") || strings.Contains(string(file.Raw), "Jones") {
+		t.Errorf("file: %s", file.Raw)
+	}
+	see("POST", path+"/cancel", "", 409)
+}

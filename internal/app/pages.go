@@ -17,6 +17,7 @@ import (
 	"crm/internal/platform/auth"
 	"crm/internal/platform/page"
 	"crm/internal/record"
+	"crm/internal/record/exporting/exportinghttp"
 	"crm/internal/record/importing/importinghttp"
 	"crm/internal/record/recordpage"
 	"crm/internal/scoring/scoringhttp"
@@ -28,13 +29,14 @@ import (
 func (a *App) mountPages(r chi.Router) {
 	site := page.New(page.Deps{Secure: a.Cfg.Secure(), FlashKey: a.flashKey})
 	shell := recordpage.NewShell(recordpage.ShellDeps{Site: site, Kernel: a.Kernel, Now: a.now, Workspace: a.workspace, Counts: home.Counts(a.Kernel, a.now)})
-	pages := recordpage.New(recordpage.Deps{Shell: shell, Kernel: a.Kernel, Now: a.now, Planned: a.planned, ImportPath: importinghttp.Path(a.Kernel)})
+	pages := recordpage.New(recordpage.Deps{Shell: shell, Kernel: a.Kernel, Now: a.now, Planned: a.planned, ImportPath: importinghttp.Path(a.Kernel), ExportPath: exportinghttp.Link})
 	people := identityhttp.NewPages(identityhttp.PageDeps{Shell: shell, Service: a.Identity, Now: a.now, Address: a.address})
 	board := dealshttp.NewPages(pages, a.Deals, a.now)
 	lead := leadshttp.NewPages(pages, a.Leads)
 	mail := messaginghttp.NewPages(pages, a.Messaging, a.now)
 	models := scoringhttp.NewPages(shell, a.Scoring)
 	files := importinghttp.NewPages(shell, a.Kernel, a.Imports, a.now)
+	exports := exportinghttp.NewPages(shell, a.Kernel, a.Exports)
 	start := home.New(home.Deps{Pages: pages, Kernel: a.Kernel, Now: a.now, Month: a.month})
 
 	r.Use(a.pageSession, site.Headers)

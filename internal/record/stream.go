@@ -26,13 +26,17 @@ func (o *Object) Stream(ctx context.Context, q Query, fn func(ctx context.Contex
 	if err != nil {
 		return err
 	}
-	b := &sqlBuilder{actor: a, defs: o.k.resolver(ctx)}
-	where, err := o.listWhere(b, scope, q)
-	if err != nil {
-		return err
-	}
-	list := fmt.Sprintf("select %s from %s t where %s order by %s", o.Def.selectList(), o.Def.Table, where, orderBy(keys, "t"))
 	return o.k.DB.Snapshot(ctx, func(ctx context.Context, tx pgx.Tx) error {
+		n, err := o.narrow(ctx, q)
+		if err != nil {
+			return err
+		}
+		b := &sqlBuilder{actor: a, defs: o.k.resolver(ctx)}
+		where, err := o.listWhere(b, scope, q, n)
+		if err != nil {
+			return err
+		}
+		list := fmt.Sprintf("select %s from %s t where %s order by %s", o.Def.selectList(), o.Def.Table, where, orderBy(keys, "t", false))
 		return o.fetchAll(ctx, tx, list, b.args, fn)
 	})
 }

@@ -106,6 +106,20 @@ func listQuery(ctx context.Context, o *record.Object, q url.Values) (record.Quer
 	return out, err
 }
 
+// Count is how many rows an export of a list would have.
+func (s *Service) Count(ctx context.Context, object string, q url.Values) (int64, error) {
+	o, err := s.object(object)
+	if err != nil {
+		return 0, err
+	}
+	ctx = held(ctx, o.Def.Name)
+	query, err := listQuery(ctx, o, wholeList(q))
+	if err != nil {
+		return 0, err
+	}
+	return o.CountAll(ctx, query)
+}
+
 // insert writes the export, its job and its journal row together.
 func (s *Service) insert(ctx context.Context, a *auth.Actor, e *Export) error {
 	who, err := json.Marshal(a)

@@ -143,6 +143,9 @@ func (l *listing) page(found *record.Page, columns []*record.Field) (ui.ListPage
 // actions are New, Import and the way to the bin.
 func (l *listing) actions(out *ui.ListPage) {
 	d := l.def
+	if path := l.p.exportPath(l.actor, d, l.query); path != "" {
+		out.More = append(out.More, ui.Action{Label: "Export", Icon: "download", Href: l.base + "/" + path})
+	}
 	if l.query.Get("trash") == "true" {
 		out.Title = d.LabelPlural + " in the bin"
 		out.Secondary = []ui.Action{{Label: "Back to " + lower(d.LabelPlural), Href: l.self}}

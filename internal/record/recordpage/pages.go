@@ -3,12 +3,14 @@ package recordpage
 import (
 	"context"
 	"net/http"
+	"net/url"
 	"time"
 
 	"github.com/a-h/templ"
 	"github.com/go-chi/chi/v5"
 	"github.com/google/uuid"
 
+	"crm/internal/platform/auth"
 	"crm/internal/platform/errs"
 	"crm/internal/platform/id"
 	"crm/internal/platform/page"
@@ -27,6 +29,9 @@ type Deps struct {
 	// ImportPath is where a file for an object is taken in, below /{workspace};
 	// nil or "" = no import.
 	ImportPath func(object string) string
+	// ExportPath is where a list with this query becomes a file, below /{workspace};
+	// nil or "" = no export.
+	ExportPath func(a *auth.Actor, d *record.Definition, query url.Values) string
 }
 
 // Pages serves the generic pages of every object.
@@ -36,6 +41,7 @@ type Pages struct {
 	now        func() time.Time
 	planned    func(ctx context.Context, object string, id uuid.UUID) ([]*record.Record, error)
 	importPath func(object string) string
+	exportPath func(a *auth.Actor, d *record.Definition, query url.Values) string
 	views      map[string][]View
 	panels     map[string][]Panel
 	extends    map[string][]Extension
@@ -65,11 +71,14 @@ type Extension func(r *http.Request, rec *record.Record, p *ui.RecordPage) error
 // New makes the pages.
 func New(d Deps) *Pages {
 	p := &Pages{
-		Shell: d.Shell, k: d.Kernel, now: d.Now, planned: d.Planned, importPath: d.ImportPath,
+		Shell: d.Shell, k: d.Kernel, now: d.Now, planned: d.Planned, importPath: d.ImportPath, exportPath: d.ExportPath,
 		views: map[string][]View{}, panels: map[string][]Panel{}, extends: map[string][]Extension{},
 	}
 	if p.importPath == nil {
 		p.importPath = func(string) string { return "" }
+	}
+	if p.exportPath == nil {
+		p.exportPath = func(*auth.Actor, *record.Definition, url.Values) string { return "" }
 	}
 	return p
 }
