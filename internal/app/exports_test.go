@@ -215,3 +215,51 @@ func TestExportPages(t *testing.T) {
 	}
 	see("POST", path+"/cancel", "", 409)
 }
+
+// TestCardsOutAndIn writes people as vCards and takes them in again.
+func TestCardsOutAndIn(t *testing.T) {
+	t.Parallel()
+	env := apptest.New(t)
+	tn := env.Tenant(t, "acme")
+	company := tn.Call(t, "POST", "/accounts", map[string]any{"name": "Müller; Söhne, KG"}).JSON["id"]
+	a := tn.Call(t, "POST", "/contacts", map[string]any{
+		"first_name": "=Jörg", "last_name": "Müller; \\ von", "title": "CEO\tx", "account_id": company, "tags": []any{"a", "b"}, "address": map[string]any{"street": "1 Main St, Rear", "city": "Köln", "postal_code": "0123"},
+		"emails": []any{map[string]any{"value": "j@example.com", "label": "home", "primary": false}, map[string]any{"value": "w@example.com", "label": "work", "primary": true}},
+		"phones": []any{map[string]any{"value": "+493012345678", "label": "mobile", "primary": true}},
+	})
+	if a.Status != 201 {
+		t.Fatalf("%d %s", a.Status, a.Raw)
+	}
+	id := a.JSON["id"].(string)
+	tn.Call(t, "POST", "/contacts", map[string]any{"last_name": "Other"})
+	one := tn.Call(t, "GET", "/contacts/"+id+"/vcard", nil)
+	if one.Status != 200 || !strings.HasPrefix(one.Header.Get("Content-Type"), "text/vcard") || !strings.HasPrefix(string(one.Raw), "BEGIN:VCARD\r\nVERSION:3.0\r\n") {
+		t.Fatalf("%d %v %s", one.Status, one.Header, one.Raw)
+	}
+	many := tn.Call(t, "GET", "/contacts/vcard?last_name[starts_with]=M", nil)
+	if string(many.Raw) != string(one.Raw) {
+		t.Errorf("a selection:\n%s\n%s", many.Raw, one.Raw)
+	}
+	if none := tn.Call(t, "GET", "/contacts/vcard?last_name=x", nil); none.Status != 200 || len(none.Raw) != 0 {
+		t.Errorf("nobody: %d %s", none.Status, none.Raw)
+	}
+	if bad := tn.Call(t, "GET", "/contacts/vcard?nome=x", nil); bad.Status != 400 {
+		t.Errorf("unknown filter: %d", bad.Status)
+	}
+	if d := tn.Call(t, "DELETE", "/contacts/"+id, nil); d.Status != 204 {
+		t.Fatal(d.Status)
+	}
+	imp, err := env.App.Imports.Create(tn.Ctx, importing.Options{Object: "contacts", FileName: "people.vcf", Reader: bytes.NewReader(one.Raw)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if imp, err = env.App.Imports.Run(tn.Ctx, imp.ID, nil); err != nil || imp.Created != 1 || imp.Failed > 0 {
+		t.Fatalf("%v %+v", err, imp)
+	}
+	again := tn.Call(t, "GET", "/contacts?last_name[starts_with]=M", nil).JSON["data"].([]any)[0].(map[string]any)
+	for _, f := range []string{"first_name", "last_name", "title", "account_id", "tags", "address", "emails", "email", "phones", "phone"} {
+		if was, is := fmt.Sprint(a.JSON[f]), fmt.Sprint(again[f]); was != is {
+			t.Errorf("%s was %s, is %s", f, was, is)
+		}
+	}
+}

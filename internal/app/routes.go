@@ -6,6 +6,7 @@ import (
 	"github.com/go-chi/chi/v5"
 
 	"crm/internal/activities/activitieshttp"
+	"crm/internal/contacts/contactshttp"
 	"crm/internal/deals/dealshttp"
 	"crm/internal/identity/identityhttp"
 	"crm/internal/leads/leadshttp"
@@ -29,6 +30,7 @@ func (a *App) API() *rest.API {
 	api.Add(scoringhttp.NewAPI(a.Scoring).Routes()...)
 	api.Add(dealshttp.NewAPI(a.Deals).Routes()...)
 	api.Add(importinghttp.New(a.Imports).Routes()...)
+	api.Add(contactshttp.New(a.Contacts).Routes()...)
 	api.Add(exportinghttp.New(a.Exports).Routes()...)
 	api.Add(messaginghttp.New(a.Messaging).Routes()...)
 	api.Add(leadshttp.New(a.Leads).Routes()...)

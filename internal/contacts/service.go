@@ -20,11 +20,13 @@ type Deps struct {
 type Service struct {
 	Contacts *record.Store[Contact]
 	Accounts *record.Store[Account]
+
+	k *record.Kernel
 }
 
 // New registers accounts and contacts with the kernel.
 func New(d Deps) (*Service, error) {
-	s := &Service{}
+	s := &Service{k: d.Kernel}
 	if err := s.registerAccounts(d.Kernel); err != nil {
 		return nil, fmt.Errorf("register accounts: %w", err)
 	}

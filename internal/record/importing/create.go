@@ -174,6 +174,12 @@ func (s *Service) removeFile(ctx context.Context, name string) {
 // Begin looks at a stored upload, makes the import and queues its work in one
 // transaction. It discards the upload when it refuses.
 func (s *Service) Begin(ctx context.Context, up *Upload, opts Options) (*Import, error) {
+	table, err := s.tabled(ctx, up)
+	if err != nil {
+		s.Discard(ctx, up)
+		return nil, err
+	}
+	up = table
 	imp, err := s.begin(ctx, up, opts)
 	if err != nil {
 		s.Discard(ctx, up)
