@@ -24,7 +24,7 @@ var customName = regexp.MustCompile(`^[a-z][a-z0-9_]{0,62}$`)
 // Limits of definitions.
 const (
 	maxCustomFields  = 500 // of one object
-	maxCustomOptions = 500
+	maxCustomOptions = 1000
 	maxRollUps       = 50 // of one tenant: each costs a statement in the child's saves
 	maxSettings      = 32 << 10
 )

@@ -13,9 +13,6 @@ import (
 	"crm/internal/platform/errs"
 )
 
-// maxCustomOptions is how many choices a custom select field may have.
-const maxCustomOptions = 1000
-
 // AddCustomOptions gives a custom select field more choices and journals it. Choices it
 // has already are left alone, so that an import can be repeated.
 func (k *Kernel) AddCustomOptions(ctx context.Context, object, name string, options []string) error {
@@ -26,7 +23,7 @@ func (k *Kernel) AddCustomOptions(ctx context.Context, object, name string, opti
 	return k.DB.Tx(ctx, func(ctx context.Context, tx pgx.Tx) error {
 		var fid uuid.UUID
 		var have []string
-		err := tx.QueryRow(ctx, `select id, options from custom_fields where tenant_id = $1 and object = $2 and name = $3 and type = 'select' for update`, a.TenantID, object, name).Scan(&fid, &have)
+		err := tx.QueryRow(ctx, `select id, options from custom_fields where tenant_id = $1 and object = $2 and name = $3 and type in ('select', 'multi_select') for update`, a.TenantID, object, name).Scan(&fid, &have)
 		if err != nil {
 			return fmt.Errorf("find the select field %s of %s: %w", name, object, err)
 		}

@@ -40,14 +40,15 @@ var letters = strings.NewReplacer("ß", "ss", "ø", "o", "æ", "ae", "œ", "oe",
 // written, becomes its digits without the zeros in front: documents hold the
 // international form.
 func searchWords(q string) string {
-	if digits := phoneDigits(q); digits != "" {
+	if digits := dialled(q); digits != "" {
 		return digits
 	}
 	q = fold(CleanText(q))
 	return strings.TrimSpace(strings.ToValidUTF8(q[:min(len(q), 200)], ""))
 }
 
-func phoneDigits(q string) string {
+// dialled are the digits of something that looks like a phone number.
+func dialled(q string) string {
 	var b strings.Builder
 	for _, r := range strings.TrimSpace(q) {
 		switch {
