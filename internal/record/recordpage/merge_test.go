@@ -37,7 +37,7 @@ func TestMergeByHand(t *testing.T) {
 		t.Errorf("the old page: %d %s", a.Status, a.Location)
 	}
 	b.Post("/alpha/contacts/merge", "id", ada.ID().String(), "into", ada.ID().String()).Is(422, "Choose at least two")
-	b.Get("/alpha/contacts/merge?id="+ada.ID().String()+"&id="+uuid.NewString()).Is(404)
+	b.Get("/alpha/contacts/merge?id=" + ada.ID().String() + "&id=" + uuid.NewString()).Is(404)
 	w.As(t, w.Rep).Get("/alpha/contacts/merge?id=" + ada.ID().String() + "&id=" + two.ID().String()).Is(404)
 	b.Get(href(deal)).Is(200, href(ada))
 }
