@@ -53,6 +53,7 @@ func (a *App) mountPages(r chi.Router) {
 		mail.MountInside(r)
 		models.Mount(r)
 		files.Mount(r)
+		exports.Mount(r)
 		pages.Mount(r)
 	})
 }
