@@ -75,6 +75,10 @@ func (o *Object) GetShown(ctx context.Context, id uuid.UUID) (*Shown, error) {
 	if err != nil {
 		return nil, err
 	}
+	def, err := o.k.Definition(ctx, o.Def.Name)
+	if err != nil {
+		return nil, err
+	}
 	r, err := o.row(ctx, a, id)
 	if err != nil {
 		return nil, err
@@ -82,7 +86,7 @@ func (o *Object) GetShown(ctx context.Context, id uuid.UUID) (*Shown, error) {
 	if r == nil || !r.visible(a, scope, o.Def) {
 		return nil, errs.Missing(strings.ToLower(o.Def.Label))
 	}
-	return r.show(o.Def)
+	return r.show(def)
 }
 
 // row returns a record of the actor's tenant, whoever may see it, or nil.
@@ -113,6 +117,10 @@ func (o *Object) getCached(ctx context.Context, a *auth.Actor, scope auth.Scope,
 	for i, id := range ids {
 		keys[i] = o.key(a.TenantID, id)
 	}
+	def, err := o.k.Definition(ctx, o.Def.Name)
+	if err != nil {
+		return nil, err
+	}
 	rows, err := o.k.rows.GetMany(ctx, keys, o.loadRows)
 	if err != nil {
 		return nil, err
@@ -122,7 +130,7 @@ func (o *Object) getCached(ctx context.Context, a *auth.Actor, scope auth.Scope,
 		if !r.visible(a, scope, o.Def) {
 			continue
 		}
-		if out[k.ID], err = r.record(o.Def); err != nil {
+		if out[k.ID], err = r.record(def); err != nil {
 			return nil, err
 		}
 	}

@@ -25,8 +25,12 @@ type row struct {
 
 // Shown is a record as the API shows it whole, to be written as it is.
 type Shown struct {
-	ETag string
-	JSON []byte // with a line feed; not to be changed
+	ETag    string
+	Deleted bool
+	Moves   bool // some of its values move without a new version, so the ETag says little
+	JSON    []byte // with a line feed; not to be changed
+
+	def *Definition // with the tenant's own fields, which say what is shown
 }
 
 // Flags in the low bits of a column's length.
@@ -116,9 +120,9 @@ func (r *row) record(d *Definition) (*Record, error) {
 	return d.scan(cells), nil
 }
 
-// show writes the row for the API, the first time it is asked for.
+// show writes the row for the API, once for as long as the fields stay as they are.
 func (r *row) show(d *Definition) (*Shown, error) {
-	if s := r.shown.Load(); s != nil {
+	if s := r.shown.Load(); s != nil && s.def == d {
 		return s, nil
 	}
 	rec, err := r.record(d)
@@ -131,7 +135,10 @@ func (r *row) show(d *Definition) (*Shown, error) {
 }
 
 func (r *Record) show() *Shown {
-	return &Shown{ETag: `"` + strconv.FormatInt(r.Version(), 10) + `"`, JSON: append(r.AppendJSON(make([]byte, 0, 1024), nil, nil), '\n')}
+	return &Shown{
+		ETag: `"` + strconv.FormatInt(r.Version(), 10) + `"`, Deleted: r.Deleted(), Moves: r.Def.RollsUp(), def: r.Def,
+		JSON: append(r.AppendJSON(make([]byte, 0, 1024), nil, nil), '\n'),
+	}
 }
 
 func (r *row) visible(a *auth.Actor, scope auth.Scope, d *Definition) bool {
