@@ -70,7 +70,7 @@ type Aside[T any] struct {
 	count tally
 }
 
-// New makes a cache in a space. Names are unique per space.
+// New makes a cache in a space. Caches of one name hold the same values.
 func New[T any](s *Space, o Options[T]) (*Aside[T], error) {
 	if o.Version == nil {
 		o.Version = func(T) int64 { return 0 }
@@ -86,7 +86,8 @@ func New[T any](s *Space, o Options[T]) (*Aside[T], error) {
 			return nil, fmt.Errorf("make cache %s: %w", o.Name, err)
 		}
 	}
-	return c, s.add(o.Name, c)
+	s.add(o.Name, c)
+	return c, nil
 }
 
 // Useful reports whether the cache can hold anything at all, so that a caller whose

@@ -395,12 +395,3 @@ func TestWithoutRedisNothingIsNeeded(t *testing.T) {
 		t.Error("an address that is no redis was accepted")
 	}
 }
-
-func TestNamesAreUnique(t *testing.T) {
-	t.Parallel()
-	space := process(t, cache.Deps{})
-	things(t, space, true)
-	if _, err := cache.New(space, cache.Options[thing]{Name: "things"}); err == nil {
-		t.Error("two caches of one name")
-	}
-}

@@ -46,7 +46,11 @@ func (s *Space) Collect(ch chan<- prometheus.Metric) {
 	s.metrics.requests.Collect(ch)
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	for name, c := range s.caches {
-		ch <- prometheus.MustNewConstMetric(s.metrics.bytes, prometheus.GaugeValue, float64(c.bytes()), name)
+	for name, list := range s.caches {
+		var sum uint64
+		for _, c := range list {
+			sum += c.bytes()
+		}
+		ch <- prometheus.MustNewConstMetric(s.metrics.bytes, prometheus.GaugeValue, float64(sum), name)
 	}
 }

@@ -2,7 +2,6 @@ package cache
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
 	"sync"
 	"time"
@@ -29,7 +28,7 @@ type Space struct {
 	metrics *metrics
 
 	mu     sync.RWMutex
-	caches map[string]member
+	caches map[string][]member
 }
 
 // member is a cache of any kind.
@@ -54,7 +53,7 @@ func Open(d Deps) (*Space, error) {
 	if d.Log == nil {
 		d.Log = slog.New(slog.DiscardHandler)
 	}
-	s := &Space{caches: map[string]member{}}
+	s := &Space{caches: map[string][]member{}}
 	s.metrics = newMetrics(s)
 	var err error
 	if s.redis, err = connect(d.RedisURL, d.Secret, d.Now); err != nil {
@@ -83,9 +82,9 @@ func (s *Space) Listen(ctx context.Context) error {
 	}
 	return s.news.listen(ctx, s.forgetAll, func(n note) {
 		s.mu.RLock()
-		c := s.caches[n.base.cache]
+		list := s.caches[n.base.cache] // none: it is a cache of another release
 		s.mu.RUnlock()
-		if c != nil { // else it is a cache of another release
+		for _, c := range list {
 			c.heard(ctx, n)
 		}
 	})
@@ -97,20 +96,18 @@ func (s *Space) Hears() bool { return s.news.hears() }
 // Ping tells whether Redis answers; nil without Redis.
 func (s *Space) Ping(ctx context.Context) error { return s.redis.ping(ctx) }
 
-func (s *Space) add(name string, c member) error {
+func (s *Space) add(name string, c member) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.caches[name] != nil {
-		return fmt.Errorf("there are two caches called %s", name)
-	}
-	s.caches[name] = c
-	return nil
+	s.caches[name] = append(s.caches[name], c)
 }
 
 func (s *Space) forgetAll() {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	for _, c := range s.caches {
-		c.forgetAll()
+	for _, list := range s.caches {
+		for _, c := range list {
+			c.forgetAll()
+		}
 	}
 }
