@@ -9,7 +9,12 @@ import (
 
 // against measures requests to our API against the floor's, both answering 200.
 func (s *suite) against(ctx context.Context, name string, connections int, ours, floors [][]byte) ([]figure, error) {
-	a, err := s.http(ctx, s.srv.Addr, s.ourCPU, 200, connections, shuffled(ours))
+	return s.duel(ctx, name, connections, s.srv.Addr, s.ourCPU, ours, floors)
+}
+
+// duel is against for a process of ours at another address.
+func (s *suite) duel(ctx context.Context, name string, connections int, addr string, cpu func() (cost, error), ours, floors [][]byte) ([]figure, error) {
+	a, err := s.http(ctx, addr, cpu, 200, connections, shuffled(ours))
 	if err != nil {
 		return nil, err
 	}
@@ -26,15 +31,6 @@ func (s *suite) against(ctx context.Context, name string, connections int, ours,
 
 // get is a signed-in request to our API.
 func (s *suite) get(path string) []byte { return load.Get("/api/v1"+path, s.api.Bearer()) }
-
-func readOne(ctx context.Context, s *suite) ([]figure, error) {
-	var ours, floors [][]byte
-	for _, id := range s.ids {
-		ours = append(ours, s.get("/contacts/"+id.String()))
-		floors = append(floors, load.Get("/contacts/"+id.String()))
-	}
-	return s.against(ctx, "read_one", conns, ours, floors)
-}
 
 // readList filters by an equality and sorts by creation, newest first: the everyday list.
 func readList(ctx context.Context, s *suite) ([]figure, error) {

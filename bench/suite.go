@@ -40,6 +40,9 @@ func measurements() []measurement {
 	return []measurement{
 		{"serve", false, serveTimes},
 		{"read_one", true, readOne},
+		{"read_one_local", true, readOneLocal},
+		{"read_one_redis", true, readOneRedis},
+		{"read_one_half", true, readOneHalf},
 		{"read_list50", true, readList},
 		{"read_list50_contains", true, readContains},
 		{"search", true, search},

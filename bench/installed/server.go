@@ -106,6 +106,9 @@ func (s *Server) ServeWithSelf(args ...string) error {
 	return err
 }
 
+// Role makes later starts run one half of the program.
+func (s *Server) Role(role string) { s.serve = append(s.serve, "--role", role) }
+
 // PID of the running server.
 func (s *Server) PID() int { return s.cmd.Process.Pid }
 

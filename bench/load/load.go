@@ -29,6 +29,9 @@ type Shape struct {
 	Conns    int
 	Duration time.Duration // none starts after it
 	Each     int
+	// Pace is how often a connection asks, whether or not its last question took longer; a time then counts from when
+	// its question was due. 0 = as soon as the last one is answered.
+	Pace time.Duration
 }
 
 // Plan says what to send where.
@@ -94,9 +97,19 @@ func Do(ctx context.Context, shape Shape, fn func(ctx context.Context, conn, n i
 	return r, context.Cause(ctx)
 }
 
+// due waits until the n-th question is due.
+func due(start time.Time, pace time.Duration, n int) time.Time {
+	if pace == 0 {
+		return time.Now()
+	}
+	at := start.Add(time.Duration(n) * pace)
+	time.Sleep(time.Until(at))
+	return at
+}
+
 func loop(ctx context.Context, shape Shape, start time.Time, fn func(n int) error) (times []time.Duration, err error) {
 	for n := 0; shape.Each == 0 || n < shape.Each; n++ {
-		began := time.Now()
+		began := due(start, shape.Pace, n)
 		if ctx.Err() != nil || shape.Each == 0 && began.Sub(start) > shape.Duration {
 			return times, nil
 		}

@@ -40,11 +40,12 @@ type App struct {
 	services
 	db      *db.DB
 	cluster *embedpg.Cluster
-	shared  *cache.Shared
+	caches  *cache.Space
 	box     *secret.Box
 	now     func() time.Time
 
 	flashKey []byte // signs flash messages
+	cacheKey []byte // seals what is kept in Redis
 	live     *page.Live
 	trusted  []netip.Prefix
 }
@@ -80,16 +81,21 @@ func (a *App) open(ctx context.Context, mode Mode, works bool) error {
 	if err := a.checkSchema(ctx); err != nil {
 		return err
 	}
-	if a.shared, err = cache.Connect(a.Cfg.RedisURL, a.now); err != nil {
-		return err
-	}
 	if a.box, err = a.secretBox(); err != nil {
 		return err
 	}
+	bytes, err := a.Cfg.CacheBytes()
+	if err != nil {
+		return err
+	}
+	if a.caches, err = cache.Open(cache.Deps{DB: a.db, RedisURL: a.Cfg.RedisURL, Secret: a.cacheKey, Now: a.now, Log: a.Log}); err != nil {
+		return err
+	}
+	a.Metrics.Registry.MustRegister(a.caches)
 	if a.trusted, err = trustedProxies(a.Cfg.TrustedProxies); err != nil {
 		return err
 	}
-	if a.Kernel, err = record.NewKernel(record.Deps{DB: a.db, Shared: a.shared, Now: a.now, Log: a.Log}); err != nil {
+	if a.Kernel, err = record.NewKernel(record.Deps{DB: a.db, Cache: a.caches, CacheBytes: bytes, Now: a.now, Log: a.Log}); err != nil {
 		return err
 	}
 	a.watchLive()
@@ -153,7 +159,7 @@ func (a *App) secretBox() (*secret.Box, error) {
 			return nil, err
 		}
 	}
-	a.flashKey = secret.Hash("flash " + key)
+	a.flashKey, a.cacheKey = secret.Hash("flash "+key), secret.Hash("cache "+key)
 	return secret.New(secret.ParseKeys(key))
 }
 
@@ -177,7 +183,7 @@ func keyFile(path string) (string, error) {
 // Close releases everything in reverse order.
 func (a *App) Close(ctx context.Context) {
 	a.closeServices()
-	a.shared.Close()
+	a.caches.Close(ctx)
 	if a.db != nil {
 		a.db.Close()
 	}

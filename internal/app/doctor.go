@@ -66,7 +66,7 @@ func Doctor(ctx context.Context, cfg *config.Settings, log *slog.Logger, quick b
 	if cfg.RedisURL == "" {
 		r.Findings = append(r.Findings, Finding{Part: "cache", OK: true, Text: "in-process (CRM_REDIS_URL is empty)"})
 	} else {
-		r.add("cache", a.shared.Ping(ctx), "Redis answers")
+		r.add("cache", a.caches.Ping(ctx), "Redis answers")
 	}
 	r.Findings = append(r.Findings, a.scoringFinding())
 	return r

@@ -92,6 +92,9 @@ func (a *App) observeRequests(next http.Handler) http.Handler {
 		}
 		took := a.now().Sub(start)
 		a.Metrics.Request(route, r.Method, sw.status, took)
+		if !a.Log.Enabled(r.Context(), slog.LevelDebug) {
+			return // the arguments alone cost more than the rest of this function
+		}
 		a.Log.DebugContext(r.Context(), "request", "method", r.Method, "route", route, "status", sw.status, "ms", float64(took.Microseconds())/1000, "request_id", r.Header.Get("X-Request-Id"))
 	})
 }

@@ -100,6 +100,7 @@ func (a *App) watchCluster(ctx context.Context) error {
 
 // startBackground starts what runs beside requests and jobs.
 func (a *App) startBackground(ctx context.Context, g *errgroup.Group, role Role) {
+	g.Go(func() error { return a.caches.Listen(ctx) })
 	if role != RoleWeb {
 		g.Go(func() error { return a.Kernel.RunSubscribers(ctx, a.Identity.TenantIDs) })
 		g.Go(func() error { return a.Messaging.Run(ctx) })

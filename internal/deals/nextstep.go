@@ -2,6 +2,7 @@ package deals
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -32,6 +33,9 @@ func (s *Service) SetNextActivity(ctx context.Context, tx pgx.Tx, dealIDs map[uu
 			continue
 		}
 		set, times = append(set, id), append(times, at.UTC())
+	}
+	if err := s.k.Touched(ctx, "deal", append(slices.Clone(set), clear...)...); err != nil {
+		return err
 	}
 	q := dealsdb.New(tx)
 	if len(set) > 0 {

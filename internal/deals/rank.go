@@ -110,7 +110,7 @@ func (s *Service) beside(ctx context.Context, tx pgx.Tx, d *Deal, stage uuid.UUI
 		if err != nil || ok {
 			return &p, err
 		}
-		if err := spread(ctx, tx, d.ID, anchor); err != nil {
+		if err := s.spread(ctx, tx, d.ID, anchor); err != nil {
 			return nil, err
 		}
 	}
@@ -183,7 +183,7 @@ func neighbours(ctx context.Context, tx pgx.Tx, moving uuid.UUID, anchor *Deal, 
 // latest the whole stage is in it and its ends are open. It writes past the
 // kernel on purpose: a new version would tell two hundred people's open pages
 // that their deals changed, although the order did not.
-func spread(ctx context.Context, tx pgx.Tx, moving uuid.UUID, anchor *Deal) error {
+func (s *Service) spread(ctx context.Context, tx pgx.Tx, moving uuid.UUID, anchor *Deal) error {
 	a, err := auth.Must(ctx)
 	if err != nil {
 		return err
@@ -208,6 +208,9 @@ func spread(ctx context.Context, tx pgx.Tx, moving uuid.UUID, anchor *Deal) erro
 		ids := make([]uuid.UUID, len(cards))
 		for i, c := range cards {
 			ids[i] = c.id
+		}
+		if err := s.k.Touched(ctx, "deal", ids...); err != nil {
+			return err
 		}
 		return dealsdb.New(tx).SetPositions(ctx, dealsdb.SetPositionsParams{TenantID: a.TenantID, Ids: ids, Positions: positions})
 	}

@@ -183,7 +183,7 @@ func (s *Service) RevokeAPIKey(ctx context.Context, key uuid.UUID) error {
 // ByAPIKey finds the actor of a key, or nil.
 func (s *Service) ByAPIKey(ctx context.Context, token string) (*auth.Actor, error) {
 	hash := secret.Hash(token)
-	return s.actors.Get(ctx, uuid.Nil, "k"+string(hash), func(ctx context.Context) (*auth.Actor, error) {
+	return s.actors.Get(ctx, actorKey('k', hash), func(ctx context.Context) (*auth.Actor, error) {
 		var tenant, key, role uuid.UUID
 		var name string
 		var expires *time.Time

@@ -18,8 +18,13 @@ import (
 	"crm/internal/record"
 )
 
-// cacheTTL bounds how long a withdrawn right may still be honoured.
-const cacheTTL = 3 * time.Second
+// actorLocal and actorShared together bound how long a withdrawn right may still be
+// honoured by another process that did not hear of it; this one honours it no longer
+// than the withdrawal takes.
+const (
+	actorLocal  = 2 * time.Second
+	actorShared = 3 * time.Second
+)
 
 // Deps are what the service needs.
 type Deps struct {
@@ -46,9 +51,10 @@ type Service struct {
 func New(d Deps) (*Service, error) {
 	s := &Service{k: d.Kernel, db: d.Kernel.DB, now: d.Now, log: d.Log}
 	var err error
-	// Actors are kept per process only: they are small, quick to load, and a
-	// shared copy would only delay withdrawals.
-	if s.actors, err = cache.New[*auth.Actor]("actors", nil, 20_000, cacheTTL, cacheTTL); err != nil {
+	s.actors, err = cache.New(d.Kernel.Cache, cache.Options[*auth.Actor]{
+		Name: "actors", Local: actorLocal, Shared: actorShared, Entries: 20_000, Encode: encodeActor, Decode: decodeActor,
+	})
+	if err != nil {
 		return nil, err
 	}
 	return s, s.register(d.Kernel)
@@ -58,7 +64,11 @@ func New(d Deps) (*Service, error) {
 // default pipeline. Called at composition only.
 func (s *Service) OnTenant(f func(ctx context.Context) error) { s.made = append(s.made, f) }
 
-func (s *Service) forgetActors(ctx context.Context) { db.AfterCommit(ctx, s.actors.ForgetAll) }
+// forgetActors is called by whatever changes who may do what: keys, sessions, users,
+// roles, teams and tenants. These are rare, so everybody is looked up again.
+func (s *Service) forgetActors(ctx context.Context) {
+	db.AfterCommitTried(ctx, func() { s.actors.Forget(ctx, uuid.Nil, "") })
+}
 
 // Tenant is one customer's world.
 type Tenant struct {

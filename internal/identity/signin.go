@@ -154,7 +154,7 @@ func storable(agent string) string {
 // expired or idle for too long.
 func (s *Service) BySession(ctx context.Context, token string) (*auth.Actor, error) {
 	hash := secret.Hash(token)
-	return s.actors.Get(ctx, uuid.Nil, "s"+string(hash), func(ctx context.Context) (*auth.Actor, error) {
+	return s.actors.Get(ctx, actorKey('s', hash), func(ctx context.Context) (*auth.Actor, error) {
 		var tenant, sid, user uuid.UUID
 		var expires, seen time.Time
 		err := s.db.System(ctx, func(ctx context.Context, tx pgx.Tx) error {
@@ -195,10 +195,10 @@ func (s *Service) SignOut(ctx context.Context) error {
 		return err
 	}
 	err = s.db.Tx(ctx, func(ctx context.Context, tx pgx.Tx) error {
+		s.forgetActors(ctx)
 		_, err := tx.Exec(ctx, `delete from sessions where tenant_id = app_tenant() and id::text = $1`, a.SessionID)
 		return err
 	})
-	s.actors.ForgetAll()
 	return err
 }
 

@@ -58,7 +58,7 @@ type Message struct {
 
 func (s *Service) registerMessages() (err error) {
 	s.Messages, err = record.Register[Message](s.k, record.Definition{
-		Name: "message", Plural: "messages", Label: "Message", LabelPlural: "Messages", Owned: true,
+		Name: "message", Plural: "messages", Label: "Message", LabelPlural: "Messages", Owned: true, Uncached: true,
 		ListFields: []string{"subject", "to_address", "channel", "status", "class", "send_at", "sent_at", "owner_id", "created_at"},
 		Details:    []record.Detail{{Table: "message_attempts", Column: "message_id"}, {Table: "unsubscribe_tokens", Column: "message_id"}},
 	}, record.HooksFor[Message]{Before: beforeMessages, Refs: messageRefs})

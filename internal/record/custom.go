@@ -13,6 +13,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"crm/internal/platform/auth"
+	"crm/internal/platform/cache"
 	"crm/internal/platform/db"
 )
 
@@ -186,7 +187,7 @@ func (k *Kernel) customSet(ctx context.Context) (*customSet, error) {
 	if ctx.Value(addingKey{}) != nil { // fields being changed may never commit
 		return k.loadCustom(ctx)
 	}
-	set, err := k.custom.Get(ctx, a.TenantID, "", k.loadCustom)
+	set, err := k.custom.Get(ctx, cache.Key{Tenant: a.TenantID}, k.loadCustom)
 	if err != nil {
 		return nil, err
 	}

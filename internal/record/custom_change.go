@@ -243,6 +243,9 @@ func (k *Kernel) purgeField(ctx context.Context, tx pgx.Tx, a *auth.Actor, f *Cu
 		if _, err := tx.Exec(ctx, "update "+o.Def.Table+" set custom = custom - $2::text where tenant_id = $1 and custom->>$2::text is not null", a.TenantID, f.Name); err != nil {
 			return err
 		}
+		if err := k.Touched(ctx, f.Object); err != nil {
+			return err
+		}
 	}
 	if err := k.forgetKept(ctx, tx, a, f); err != nil {
 		return err

@@ -88,7 +88,7 @@ func (k *Kernel) defining(ctx context.Context, fn func(ctx context.Context, tx p
 		if err != nil {
 			return err
 		}
-		db.AfterCommit(ctx, func() {
+		db.AfterCommitTried(ctx, func() {
 			k.fieldsSeen.Store(a.TenantID, version)
 			k.custom.Forget(ctx, a.TenantID, "")
 		})

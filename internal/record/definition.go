@@ -92,6 +92,7 @@ type Definition struct {
 	Fields      []*Field
 	Owned       bool     // rows have owner_id and team_id, so scopes own and team apply
 	NoSearch    bool     // not part of global search
+	Uncached    bool     // its rows are written past the kernel all the time (a ledger)
 	System      bool     // settings of the tenant rather than records of people
 	DefaultSort string   // "-created_at" when empty
 	ListFields  []string // columns a list page shows at first
@@ -308,11 +309,14 @@ func (d *Definition) selectList() string { return "t." + strings.Join(d.columns,
 func (d *Definition) scan(row []cell) *Record {
 	r := &Record{Def: d, Values: make([]any, len(d.Fields))}
 	for i, f := range d.Fields {
-		n := d.offsets[i]
+		n, end := d.offsets[i], len(row)
+		if i+1 < len(d.offsets) {
+			end = d.offsets[i+1]
+		}
 		if row[n].null() {
 			continue
 		}
-		r.Values[i] = f.Type.Scan(row[n : n+len(f.Type.Columns())])
+		r.Values[i] = f.Type.Scan(row[n:end])
 	}
 	return r
 }

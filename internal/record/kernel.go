@@ -20,9 +20,10 @@ import (
 
 // Kernel knows every object and is the only writer of their tables.
 type Kernel struct {
-	DB  *db.DB
-	Now func() time.Time
-	Log *slog.Logger
+	DB    *db.DB
+	Cache *cache.Space
+	Now   func() time.Time
+	Log   *slog.Logger
 
 	// Later asks for a job that calls Recompute; nil = everything is computed at once.
 	Later func(ctx context.Context, tx pgx.Tx, tenant uuid.UUID, object string) error
@@ -30,29 +31,36 @@ type Kernel struct {
 	objects     map[string]*Object
 	byPlural    map[string]*Object
 	order       []*Object
+	byGroup     map[string]*Object // by the name of their rows in the cache
 	custom      *cache.Aside[*customSet]
 	fieldsSeen  sync.Map // tenant → the newest version of its custom fields known here
+	rows        *cache.Aside[*row]
 	watchMu     sync.RWMutex
 	watchers    []func(Notice)
 	subscribers []Subscriber
 	movers      []Mover
 }
 
-// Deps are what a Kernel needs. Shared may be nil: then nothing is cached beyond
-// this process.
+// Deps are what a Kernel needs. Cache may be nil: then records are not cached, and
+// the rest for seconds in this process. CacheBytes bound the records in memory.
 type Deps struct {
-	DB     *db.DB
-	Shared *cache.Shared
-	Now    func() time.Time
-	Log    *slog.Logger
+	DB         *db.DB
+	Cache      *cache.Space
+	CacheBytes uint64
+	Now        func() time.Time
+	Log        *slog.Logger
 }
 
 // NewKernel makes an empty kernel; contexts register their objects in it.
 func NewKernel(d Deps) (*Kernel, error) {
-	k := &Kernel{DB: d.DB, Now: d.Now, Log: d.Log, objects: map[string]*Object{}, byPlural: map[string]*Object{}}
-	var err error
-	k.custom, err = cache.New[*customSet]("custom_fields", d.Shared, 10_000, customLocal, customShared)
-	return k, err
+	k := &Kernel{DB: d.DB, Cache: d.Cache, Now: d.Now, Log: d.Log, objects: map[string]*Object{}, byPlural: map[string]*Object{}, byGroup: map[string]*Object{}}
+	if k.Cache == nil {
+		var err error
+		if k.Cache, err = cache.Open(cache.Deps{Now: d.Now, Log: d.Log}); err != nil {
+			return nil, err
+		}
+	}
+	return k, k.openCaches(k.Cache, d.CacheBytes)
 }
 
 // Hooks are a context's rules for one object, over records. Contexts use the
@@ -73,6 +81,7 @@ type Object struct {
 	Def   *Definition
 	k     *Kernel
 	hooks Hooks
+	group string // of its rows in the cache
 }
 
 func (k *Kernel) add(def *Definition, hooks Hooks) (*Object, error) {
@@ -82,8 +91,8 @@ func (k *Kernel) add(def *Definition, hooks Hooks) (*Object, error) {
 	if err := def.checkBindings(); err != nil {
 		return nil, fmt.Errorf("register %s: %w", def.Name, err)
 	}
-	o := &Object{Def: def, k: k, hooks: hooks}
-	k.objects[def.Name], k.byPlural[def.Plural] = o, o
+	o := &Object{Def: def, k: k, hooks: hooks, group: def.Name + "." + def.fingerprint()}
+	k.objects[def.Name], k.byPlural[def.Plural], k.byGroup[o.group] = o, o, o
 	k.order = append(k.order, o)
 	return o, nil
 }

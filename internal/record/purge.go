@@ -109,7 +109,7 @@ func (o *Object) erase(ctx context.Context, tx pgx.Tx, ids []uuid.UUID) error {
 	}
 	n := Notice{TenantID: a.TenantID, Object: o.Def.Name, IDs: ids, Action: purged}
 	db.AfterCommit(ctx, func() { o.k.notify(n) })
-	return nil
+	return o.k.Touched(ctx, o.Def.Name, ids...)
 }
 
 // queueLiveKeys drops the match keys of records purged without a stay in the bin,

@@ -93,6 +93,9 @@ func (o *Object) GetMany(ctx context.Context, ids []uuid.UUID) (map[uuid.UUID]*R
 	if err != nil {
 		return nil, err
 	}
+	if len(ids) <= mostCached && o.cached(ctx) {
+		return o.getCached(ctx, a, scope, ids)
+	}
 	b := &sqlBuilder{actor: a}
 	where := fmt.Sprintf("t.tenant_id = %s and t.id = ", b.arg(a.TenantID))
 	if len(ids) == 1 {

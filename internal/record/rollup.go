@@ -322,6 +322,9 @@ func (re *refresh) write(ctx context.Context, tx pgx.Tx, def *Definition, record
 	for _, r := range out {
 		n.IDs = append(n.IDs, r.ID())
 	}
+	if err := re.k.Touched(ctx, def.Name, n.IDs...); err != nil {
+		return nil, err
+	}
 	db.AfterCommit(ctx, func() { re.k.notify(n) })
 	return out, nil
 }

@@ -1,6 +1,7 @@
 package record_test
 
 import (
+	"context"
 	"log/slog"
 	"net"
 	"os"
@@ -57,12 +58,12 @@ func TestCustomFieldsThroughRedis(t *testing.T) {
 	redis := startRedis(t)
 	e := recordtest.New(t)
 	process := func() *record.Kernel {
-		shared, err := cache.Connect(redis.url, time.Now)
+		space, err := cache.Open(cache.Deps{RedisURL: redis.url})
 		if err != nil {
 			t.Fatal(err)
 		}
-		t.Cleanup(shared.Close)
-		k, err := record.NewKernel(record.Deps{DB: e.DB, Shared: shared, Now: time.Now, Log: slog.New(slog.DiscardHandler)})
+		t.Cleanup(func() { space.Close(context.WithoutCancel(t.Context())) })
+		k, err := record.NewKernel(record.Deps{DB: e.DB, Cache: space, Now: time.Now, Log: slog.New(slog.DiscardHandler)})
 		if err != nil {
 			t.Fatal(err)
 		}

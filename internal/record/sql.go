@@ -2,6 +2,7 @@ package record
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -39,22 +40,24 @@ func (b *sqlBuilder) visible(d *Definition, scope auth.Scope, alias string) stri
 
 // scopeAllows is visible for a record in memory; both must say the same.
 func scopeAllows(a *auth.Actor, scope auth.Scope, r *Record) bool {
-	if !r.Def.Owned || scope == auth.All {
+	if !r.Def.Owned {
 		return true
 	}
-	owner, team := r.Get("owner_id"), r.Get("team_id")
-	if scope == auth.Own {
-		return owner == any(a.ID)
-	}
-	for _, u := range a.TeamUsers {
-		if owner == any(u) {
-			return true
-		}
-	}
-	for _, t := range a.TeamIDs {
-		if team == any(t) {
-			return true
-		}
+	owner, _ := r.Get("owner_id").(uuid.UUID)
+	team, _ := r.Get("team_id").(uuid.UUID)
+	return reaches(a, scope, owner, team)
+}
+
+// reaches tells whether a scope goes as far as a row of this owner and team; a zero
+// id is nobody's.
+func reaches(a *auth.Actor, scope auth.Scope, owner, team uuid.UUID) bool {
+	switch scope {
+	case auth.All:
+		return true
+	case auth.Own:
+		return owner != uuid.Nil && owner == a.ID
+	case auth.Team:
+		return owner != uuid.Nil && slices.Contains(a.TeamUsers, owner) || team != uuid.Nil && slices.Contains(a.TeamIDs, team)
 	}
 	return false
 }

@@ -444,6 +444,7 @@ func (o *Object) save(ctx context.Context, tx pgx.Tx, changes []*Change) error {
 			return err
 		}
 	}
+	o.forgetAfterCommit(ctx, a.TenantID, live)
 	o.noticeAfterCommit(ctx, a.TenantID, live)
 	return nil
 }

@@ -191,7 +191,7 @@ func (s *Service) announce(ctx context.Context, tx pgx.Tx, tenant uuid.UUID, m *
 		return err
 	}
 	db.AfterCommit(ctx, func() {
-		s.active.Forget(context.WithoutCancel(ctx), tenant, m.Object)
+		s.active.Forget(ctx, tenant, m.Object)
 		if old != nil {
 			s.forget(tenant, *old)
 		}

@@ -127,9 +127,16 @@ func (s *Service) store(ctx context.Context, object string, m *loaded, at time.T
 		scores[i] = r.stored(list[i].ID(), m)
 		scores[i].At = at
 	}
+	ids := make([]uuid.UUID, len(list))
+	for i, r := range list {
+		ids[i] = r.ID()
+	}
 	return s.k.DB.Tx(ctx, func(ctx context.Context, tx pgx.Tx) error {
 		written, err := s.scores.Store(ctx, tx, object, scores)
 		if err != nil || written == 0 {
+			return err
+		}
+		if err := s.k.Touched(ctx, object, ids...); err != nil {
 			return err
 		}
 		return s.tell(ctx, tx, object, m, list, scores)

@@ -10,6 +10,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
+	"crm/internal/platform/cache"
 	"crm/internal/platform/db"
 	"crm/internal/platform/errs"
 	"crm/internal/platform/onnx"
@@ -96,7 +97,7 @@ var ErrNoModel = errs.New(errs.Conflict, "no_model", "There is no active scoring
 // current returns the model that scores an object now, [ErrNoModel] when there is none. Another replica's activation
 // is seen within activeTTL.
 func (s *Service) current(ctx context.Context, tenant uuid.UUID, object string) (*loaded, error) {
-	ref, err := s.active.Get(ctx, tenant, object, func(ctx context.Context) (activeRef, error) { return s.readRef(ctx, sqlActive, tenant, object) })
+	ref, err := s.active.Get(ctx, cache.Key{Tenant: tenant, Group: object}, func(ctx context.Context) (activeRef, error) { return s.readRef(ctx, sqlActive, tenant, object) })
 	if err != nil {
 		return nil, err
 	}
@@ -124,7 +125,7 @@ func (s *Service) serving(ctx context.Context, tenant uuid.UUID, object string, 
 }
 
 func (s *Service) model(ctx context.Context, tenant uuid.UUID, ref activeRef) (*loaded, error) {
-	return s.loaded.Get(ctx, tenant, ref.ID.String(), func(ctx context.Context) (*loaded, error) { return s.load(ctx, tenant, ref) })
+	return s.loaded.Get(ctx, cache.Key{Tenant: tenant, ID: ref.ID}, func(ctx context.Context) (*loaded, error) { return s.load(ctx, tenant, ref) })
 }
 
 // before returns the model that the active one replaced: one damaged in the database must not take scoring down.

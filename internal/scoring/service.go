@@ -67,10 +67,10 @@ func New(d Deps) (*Service, error) {
 		s.scores = table{d.Kernel.DB}
 	}
 	var err error
-	if s.active, err = cache.New[activeRef]("scoring_active", nil, 10_000, activeTTL, activeTTL); err != nil {
+	if s.active, err = cache.New(d.Kernel.Cache, cache.Options[activeRef]{Name: "scoring_active", Local: activeTTL, Entries: 10_000}); err != nil {
 		return nil, err
 	}
-	if s.loaded, err = cache.New[*loaded]("scoring_models", nil, loadedModels, loadedTTL, loadedTTL); err != nil {
+	if s.loaded, err = cache.New(d.Kernel.Cache, cache.Options[*loaded]{Name: "scoring_models", Local: loadedTTL, Entries: loadedModels}); err != nil {
 		return nil, err
 	}
 	return s, s.openEngine(d)

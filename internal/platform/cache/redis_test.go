@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -95,32 +96,100 @@ func startMute(t *testing.T) *mute {
 	return m
 }
 
-// connect gives a layer whose clock runs ten seconds per look, so that a command
-// that was late on a busy machine is not followed by a pause the test would see.
-func connect(t *testing.T, url string) *cache.Shared {
+// startSlow passes everything on to a real Redis, each answer after a delay.
+func startSlow(t *testing.T, s *server, delay time.Duration) string {
 	t.Helper()
-	var looks atomic.Int64
-	return connectAt(t, url, func() time.Time { return time.Unix(looks.Add(10), 0) })
-}
-
-func connectAt(t *testing.T, url string, now func() time.Time) *cache.Shared {
-	t.Helper()
-	s, err := cache.Connect(url, now)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(s.Close)
+	t.Cleanup(func() { _ = l.Close() })
+	go func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go passSlowly(conn, s.socket, delay)
+		}
+	}()
+	return "redis://" + l.Addr().String()
+}
+
+func passSlowly(conn net.Conn, socket string, delay time.Duration) {
+	defer conn.Close()
+	up, err := net.Dial("unix", socket)
+	if err != nil {
+		return
+	}
+	defer up.Close()
+	go func() { _, _ = io.Copy(up, conn) }()
+	buf := make([]byte, 64<<10)
+	for {
+		n, err := up.Read(buf)
+		if err != nil {
+			return
+		}
+		<-time.After(delay)
+		if _, err := conn.Write(buf[:n]); err != nil {
+			return
+		}
+	}
+}
+
+// running is a clock that goes ten seconds per look, so that a command that was late
+// on a busy machine is not followed by a pause the test would see.
+func running() func() time.Time {
+	var looks atomic.Int64
+	return func() time.Time { return time.Unix(looks.Add(10), 0) }
+}
+
+// still is a clock that stands, so that a pause never ends.
+func still() time.Time { return time.Unix(1_000_000, 0) }
+
+var testSecret = []byte("of the tests")
+
+// process is what another process of the installation has.
+func process(t *testing.T, d cache.Deps) *cache.Space {
+	t.Helper()
+	if d.Secret == nil {
+		d.Secret = testSecret
+	}
+	if d.Now == nil {
+		d.Now = running()
+	}
+	s, err := cache.Open(d)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close(context.WithoutCancel(t.Context())) })
 	return s
 }
 
-// replica is the cache as another process has it: nothing local yet.
-func replica(t *testing.T, s *cache.Shared, local time.Duration) *cache.Aside[string] {
+// thing is a value with a version.
+type thing struct {
+	Version int64
+	Text    string
+}
+
+// things gives a cache of things; without local it has Redis alone.
+func things(t *testing.T, s *cache.Space, local bool) *cache.Aside[thing] {
 	t.Helper()
-	c, err := cache.New[string]("test", s, 100, local, time.Hour)
+	o := cache.Options[thing]{Name: "things", Shared: time.Hour, Version: func(v thing) int64 { return v.Version }}
+	if local {
+		o.Local, o.Entries = time.Hour, 100
+	}
+	c, err := cache.New(s, o)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return c
+}
+
+// replica has nothing of its own, only Redis.
+func replica(t *testing.T, s *server) *cache.Aside[thing] {
+	t.Helper()
+	return things(t, process(t, cache.Deps{RedisURL: s.url}), false)
 }
 
 // eventually polls until the condition holds; the limit is generous because it
@@ -136,6 +205,22 @@ func eventually(t *testing.T, what string, holds func() bool) {
 	}
 }
 
-func gives(v string) func(context.Context) (string, error) {
-	return func(context.Context) (string, error) { return v, nil }
+func gives(version int64) func(context.Context) (thing, error) {
+	return func(context.Context) (thing, error) { return thing{version, "loaded"}, nil }
+}
+
+// startStopped is the address of a server that is halted until resume.
+func startStopped(t *testing.T, s *server) string {
+	t.Helper()
+	if err := s.cmd.Process.Signal(syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	return s.url
+}
+
+func resume(t *testing.T, s *server) {
+	t.Helper()
+	if err := s.cmd.Process.Signal(syscall.SIGCONT); err != nil {
+		t.Fatal(err)
+	}
 }

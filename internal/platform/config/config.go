@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/pelletier/go-toml/v2"
@@ -25,6 +26,7 @@ type Settings struct {
 	DatabaseURL        string
 	MigrateDatabaseURL string
 	RedisURL           string
+	CacheMB            string
 	SecretKey          string
 	ONNXRuntimeLib     string
 	ScoringDevice      string
@@ -54,6 +56,7 @@ var table = []setting{
 	{"CRM_DATABASE_URL", func(s *Settings) *string { return &s.DatabaseURL }, "", true, "application role; empty = embedded PostgreSQL"},
 	{"CRM_MIGRATE_DATABASE_URL", func(s *Settings) *string { return &s.MigrateDatabaseURL }, "", true, "owner role, for crm migrate"},
 	{"CRM_REDIS_URL", func(s *Settings) *string { return &s.RedisURL }, "", true, "shared cache; empty = in-process only"},
+	{"CRM_CACHE_MB", func(s *Settings) *string { return &s.CacheMB }, "64", false, "memory for cached records in each process; 0 = none"},
 	{"CRM_SECRET_KEY", func(s *Settings) *string { return &s.SecretKey }, "", true, "root of encryption; a comma list allows rotation; generated when embedded"},
 	{"CRM_ONNXRUNTIME_LIB", func(s *Settings) *string { return &s.ONNXRuntimeLib }, "", false, "ONNX Runtime shared library; searched for when empty"},
 	{"CRM_SCORING_DEVICE", func(s *Settings) *string { return &s.ScoringDevice }, "auto", false, "auto, cpu or cuda"},
@@ -101,6 +104,15 @@ func Load(environ []string, file string) (*Settings, error) {
 	}
 	s.DataDir, err = filepath.Abs(s.DataDir)
 	return s, err
+}
+
+// CacheBytes is CRM_CACHE_MB in bytes.
+func (s *Settings) CacheBytes() (uint64, error) {
+	mb, err := strconv.ParseUint(s.CacheMB, 10, 32)
+	if err != nil {
+		return 0, fmt.Errorf("CRM_CACHE_MB is a whole number of megabytes like 64, not %q", s.CacheMB)
+	}
+	return mb << 20, nil
 }
 
 // readFile reads crm.toml, whose keys are the variables without CRM_ in lower

@@ -88,6 +88,7 @@ type txState struct {
 	tx     pgx.Tx
 	tenant uuid.UUID
 	after  []func()
+	ended  []func()
 }
 
 const setTenant = `select set_config('app.tenant_id', $1, true)`
@@ -131,7 +132,11 @@ func (d *DB) runTx(ctx context.Context, tenant uuid.UUID, fn func(context.Contex
 	if err := fn(context.WithValue(ctx, txKey{}, st), tx); err != nil {
 		return err
 	}
-	if err := tx.Commit(ctx); err != nil {
+	err = tx.Commit(ctx)
+	for _, f := range st.ended {
+		f()
+	}
+	if err != nil {
 		return err
 	}
 	for _, f := range st.after {
@@ -140,12 +145,30 @@ func (d *DB) runTx(ctx context.Context, tenant uuid.UUID, fn func(context.Contex
 	return nil
 }
 
+// InTx reports whether ctx belongs to an open transaction, which sees what nobody
+// else does yet.
+func InTx(ctx context.Context) bool {
+	_, ok := ctx.Value(txKey{}).(*txState)
+	return ok
+}
+
 // AfterCommit runs f once the surrounding transaction has committed; outside of
 // one it runs f at once. For cache invalidation and wake-ups, never for work
 // that must not be lost.
 func AfterCommit(ctx context.Context, f func()) {
 	if st, ok := ctx.Value(txKey{}).(*txState); ok {
 		st.after = append(st.after, f)
+		return
+	}
+	f()
+}
+
+// AfterCommitTried runs f when the surrounding transaction has tried to commit,
+// before anything of AfterCommit and also when the answer was lost on the way:
+// the change may stand all the same, so what is kept of the old must go.
+func AfterCommitTried(ctx context.Context, f func()) {
+	if st, ok := ctx.Value(txKey{}).(*txState); ok {
+		st.ended = append(st.ended, f)
 		return
 	}
 	f()

@@ -18,8 +18,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
-
-	"crm/internal/platform/cache"
 )
 
 // Logger makes the program's logger; format "" is text on a terminal, else JSON.
@@ -50,13 +48,13 @@ type Metrics struct {
 	requests *prometheus.HistogramVec
 }
 
-// NewMetrics makes a registry with process, Go, cache and HTTP metrics.
+// NewMetrics makes a registry with process, Go and HTTP metrics.
 func NewMetrics() *Metrics {
 	m := &Metrics{Registry: prometheus.NewRegistry(), requests: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 		Name: "crm_http_request_duration_seconds", Help: "Time to answer by route and status class.",
 		Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5},
 	}, []string{"route", "method", "status"})}
-	m.Registry.MustRegister(m.requests, cache.Collector(), collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	m.Registry.MustRegister(m.requests, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
 

@@ -32,6 +32,17 @@ func Raw(w http.ResponseWriter, status int, b []byte) error {
 	return err
 }
 
+// Encoded writes a JSON body that is kept and shared, line feed included, as it is.
+func Encoded(w http.ResponseWriter, status int, b []byte) error {
+	h := w.Header()
+	h["Content-Type"], h["Content-Length"] = jsonType, []string{strconv.Itoa(len(b))}
+	w.WriteHeader(status)
+	_, err := w.Write(b)
+	return err
+}
+
+var jsonType = []string{"application/json; charset=utf-8"}
+
 // NoContent answers 204.
 func NoContent(w http.ResponseWriter) error {
 	w.WriteHeader(http.StatusNoContent)

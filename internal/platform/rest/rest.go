@@ -85,13 +85,10 @@ func (a *API) Mount(r chi.Router) {
 	r.MethodNotAllowed(func(w http.ResponseWriter, r *http.Request) { methodNotAllowed(w, r, a.routes) })
 }
 
-type routeKey struct{}
-
 // Serve wraps a route: it refuses nobody and whoever lacks the route's right
 // before the handler runs, and turns errors into problems.
 func Serve(route Route) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		r = r.WithContext(context.WithValue(r.Context(), routeKey{}, route.Name))
 		if err := allowed(r.Context(), route); err != nil {
 			Problem(w, r, err)
 			return
