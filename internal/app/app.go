@@ -47,6 +47,7 @@ type App struct {
 	flashKey []byte // signs flash messages
 	live     *page.Live
 	trusted  []netip.Prefix
+	limits   *limits
 }
 
 // Mode says what the caller wants of the database.
@@ -89,6 +90,10 @@ func (a *App) open(ctx context.Context, mode Mode, works bool) error {
 	if a.trusted, err = trustedProxies(a.Cfg.TrustedProxies); err != nil {
 		return err
 	}
+	if a.limits, err = newLimits(a.Cfg.APIRate, a.shared, a.now); err != nil {
+		return err
+	}
+	a.Metrics.Registry.MustRegister(a.limits.limiter)
 	if a.Kernel, err = record.NewKernel(record.Deps{DB: a.db, Shared: a.shared, Now: a.now, Log: a.Log}); err != nil {
 		return err
 	}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"maps"
 	"net"
 	"net/http"
 	"net/netip"
@@ -23,9 +22,6 @@ import (
 	"crm/internal/platform/observe"
 	"crm/internal/platform/page"
 	"crm/internal/platform/rest"
-	"crm/internal/record"
-	"crm/internal/record/importing/importinghttp"
-	"crm/internal/record/recordhttp"
 )
 
 // requestID gives every request an id of our own; one from outside is not
@@ -107,7 +103,7 @@ func apiHeaders(next http.Handler) http.Handler {
 // itself says that the call comes from our own pages.
 func (a *App) authenticateAPI(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		actor, err := a.apiActor(r)
+		actor, err := a.apiActor(w, r)
 		if err != nil {
 			rest.Problem(w, r, err)
 			return
@@ -118,17 +114,9 @@ func (a *App) authenticateAPI(next http.Handler) http.Handler {
 
 var errBadToken = errs.New(errs.Unauthenticated, "unknown_token", "This API key is unknown, expired or revoked. Make a new one with: crm apikey create")
 
-func (a *App) apiActor(r *http.Request) (*auth.Actor, error) {
+func (a *App) apiActor(w http.ResponseWriter, r *http.Request) (*auth.Actor, error) {
 	if h := r.Header.Get("Authorization"); h != "" {
-		token, ok := strings.CutPrefix(h, "Bearer ")
-		if !ok || !strings.HasPrefix(token, identity.KeyPrefix) {
-			return nil, errBadToken
-		}
-		actor, err := a.Identity.ByAPIKey(r.Context(), token)
-		if err == nil && actor == nil {
-			err = errBadToken
-		}
-		return actor, err
+		return a.limits.guard(w, r, h, a.bearer)
 	}
 	if r.Header.Get("Sec-Fetch-Site") != "same-origin" {
 		return nil, nil
@@ -140,6 +128,19 @@ func (a *App) apiActor(r *http.Request) (*auth.Actor, error) {
 	c := *actor
 	c.Via = auth.ViaAPI
 	return &c, err
+}
+
+// bearer finds who an Authorization header speaks for.
+func (a *App) bearer(ctx context.Context, header string) (*auth.Actor, error) {
+	scheme, token, _ := strings.Cut(header, " ")
+	if !strings.EqualFold(scheme, "Bearer") || !strings.HasPrefix(token, identity.KeyPrefix) {
+		return nil, errBadToken
+	}
+	actor, err := a.Identity.ByAPIKey(ctx, token)
+	if err == nil && actor == nil {
+		err = errBadToken
+	}
+	return actor, err
 }
 
 // sessionActor finds who the session cookie belongs to; nil for nobody.
@@ -180,42 +181,6 @@ func (a *App) checks() []observe.Check {
 		{Name: "migrations", Run: a.checkSchema},
 		{Name: "jobs", Run: a.Jobs.Ready},
 	}
-}
-
-// openAPI serves the document; with a key it tells of the tenant's own fields.
-func (a *App) openAPI(api *rest.API) http.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) {
-		actor, err := a.apiActor(r)
-		if err != nil {
-			rest.Problem(w, r, err)
-			return
-		}
-		doc, err := a.OpenAPI(withActor(r, actor).Context(), api)
-		if err != nil {
-			rest.Problem(w, r, err)
-			return
-		}
-		w.Header().Set("Cache-Control", "no-cache")
-		_ = rest.Raw(w, 200, doc)
-	}
-}
-
-// OpenAPI writes the document of the route table.
-func (a *App) OpenAPI(ctx context.Context, api *rest.API) ([]byte, error) {
-	var defs []*record.Definition
-	for _, o := range a.Kernel.Objects() {
-		def := o.Def
-		if auth.From(ctx) != nil {
-			var err error
-			if def, err = a.Kernel.Definition(ctx, def.Name); err != nil {
-				return nil, err
-			}
-		}
-		defs = append(defs, def)
-	}
-	schemas := recordhttp.Schemas(defs)
-	maps.Copy(schemas, importinghttp.Schemas())
-	return rest.OpenAPI(api.Routes(), Version, a.Cfg.URL()+"/api/v1", schemas)
 }
 
 // clientIP is the address a limit counts: the peer, or what a trusted proxy says

@@ -2,12 +2,15 @@ package app
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/google/uuid"
 	"github.com/riverqueue/river"
 
+	"crm/internal/platform/auth"
 	"crm/internal/platform/jobs"
+	"crm/internal/platform/rest"
 	"crm/internal/record/importing"
 )
 
@@ -27,8 +30,15 @@ func (a *App) registerJobs() {
 	a.registerBin()
 }
 
-// upkeep makes the journal's partitions of the coming months.
+// upkeep makes the journal's partitions of the coming months and forgets the
+// answers of keyed requests that nobody can ask for any more.
 func (a *App) upkeep(ctx context.Context) error {
-	_, err := a.db.Pool().Exec(ctx, `select journal_add_partitions(3)`)
+	if _, err := a.db.Pool().Exec(ctx, `select journal_add_partitions(3)`); err != nil {
+		return err
+	}
+	tenants, err := a.Identity.TenantIDs(ctx)
+	for _, tenant := range tenants {
+		err = errors.Join(err, rest.ForgetKeys(auth.With(ctx, auth.SystemActor(tenant)), a.db, a.now()))
+	}
 	return err
 }

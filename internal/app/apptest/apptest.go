@@ -35,7 +35,7 @@ func New(t testing.TB) *Env {
 	e := &Env{SQL: dbtest.New(t)}
 	cfg, err := config.Load([]string{
 		"CRM_DATABASE_URL=" + e.SQL.AppURL, "CRM_SECRET_KEY=" + secret.Generate(), "CRM_DATA_DIR=" + t.TempDir(),
-		"CRM_METRICS_ADDR=-", "CRM_EGRESS_ALLOW=127.0.0.1",
+		"CRM_METRICS_ADDR=-", "CRM_EGRESS_ALLOW=127.0.0.1", "CRM_API_RATE=failures=1000000",
 	}, "")
 	if err != nil {
 		t.Fatal(err)

@@ -45,11 +45,11 @@ func (h *API) Routes() []rest.Route {
 		act("reopen", "reopen", "Reopen a won or lost deal where it was before", rest.Obj(map[string]rest.Schema{"version": versionSchema}), h.reopen),
 		{
 			Method: "GET", Path: "/deals/board", Name: "deals.board", Summary: "A pipeline by stages, with totals over all its deals." + filterText, Tag: "deals", Object: "deal", Action: auth.Read,
-			Params: []rest.Param{pipelineParam, {Name: "limit", Description: "Cards per column, 1 to 200; 50 when absent.", Schema: rest.Int}}, Answer: boardSchema, Handle: h.board,
+			Params: []rest.Param{pipelineParam, {Name: "limit", Description: "Cards per column, 1 to 200; 50 when absent.", Schema: rest.Int}}, Filters: true, Answer: boardSchema, Handle: h.board,
 		},
 		{
 			Method: "GET", Path: "/deals/forecast", Name: "deals.forecast", Summary: "What each period has brought and is expected to bring." + filterText, Tag: "deals", Object: "deal", Action: auth.Read,
-			Params: forecastParams, Answer: forecastSchema, Handle: h.forecast,
+			Params: forecastParams, Filters: true, Answer: forecastSchema, Handle: h.forecast,
 		},
 	}
 }

@@ -182,10 +182,10 @@ func TestRoutesRefuseBeforeTheHandlerRuns(t *testing.T) {
 func TestAnotherMethodIsToldWhatTheAddressUnderstands(t *testing.T) {
 	t.Parallel()
 	w := call(t, nil, "PATCH", "/things/"+id.New().String())
-	if p := readProblem(t, w); w.Code != 405 || w.Header().Get("Allow") != "DELETE, GET" || p.Code != "method_not_allowed" {
+	if p := readProblem(t, w); w.Code != 405 || w.Header().Get("Allow") != "DELETE, GET, HEAD, OPTIONS" || p.Code != "method_not_allowed" {
 		t.Errorf("%d, Allow %q, %+v", w.Code, w.Header().Get("Allow"), p)
 	}
-	if w := call(t, nil, "POST", "/open"); w.Header().Get("Allow") != "GET" {
+	if w := call(t, nil, "POST", "/open"); w.Header().Get("Allow") != "GET, HEAD, OPTIONS" {
 		t.Errorf("Allow %q", w.Header().Get("Allow"))
 	}
 }

@@ -145,6 +145,13 @@ func Describe(d *record.Definition) map[string]any {
 	return map[string]any{"object": d.Name, "plural": d.Plural, "label": d.Label, "label_plural": d.LabelPlural, "fields": fields}
 }
 
+func listAnswer(one rest.Schema) rest.Schema {
+	return rest.Obj(map[string]rest.Schema{
+		"data": rest.Array(one), "next_cursor": rest.Nullable(rest.Str), "count": rest.Int,
+		"count_exact": {"type": "boolean", "description": "false when count is an estimate."},
+	}, "data", "next_cursor")
+}
+
 func batchSchema(input rest.Schema) rest.Schema {
 	return rest.Obj(map[string]rest.Schema{
 		"atomic": rest.Bool, "allow_duplicate": rest.Bool,
