@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/netip"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"time"
 
@@ -35,6 +36,19 @@ func (a *App) requestID(next http.Handler) http.Handler {
 		// From here on the peer is the client, whatever trusted proxies lie between:
 		// limits and consent records count it.
 		r.RemoteAddr = net.JoinHostPort(clientIP(r, a.trusted), "0")
+		next.ServeHTTP(w, r)
+	})
+}
+
+// knownMethods refuses words that are no method; the router would do so without a
+// problem.
+func knownMethods(next http.Handler) http.Handler {
+	known := []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodOptions}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !slices.Contains(known, r.Method) {
+			rest.NotAllowed(w, r, strings.Join(known, ", "))
+			return
+		}
 		next.ServeHTTP(w, r)
 	})
 }

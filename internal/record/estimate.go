@@ -16,7 +16,7 @@ const exactUpTo = 10_000
 // roughCount asks for a count that ends early, and for what the planner expects.
 func roughCount(count db.Query, rows string) []db.Query {
 	return []db.Query{
-		{SQL: fmt.Sprintf("select count(*) from (%s limit %d) some", rows, exactUpTo+1), Args: count.Args, Varied: true},
+		{SQL: fmt.Sprintf("select count(*) from (%s limit %d) counted", rows, exactUpTo+1), Args: count.Args, Varied: true},
 		{SQL: "explain (format json) " + rows, Args: count.Args, Varied: true},
 	}
 }

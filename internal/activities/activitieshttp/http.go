@@ -48,8 +48,8 @@ func (h *HTTP) Routes() []rest.Route {
 				{Name: "sort", Description: "Fields, - for descending.", Schema: rest.Str},
 			},
 			Filters: true,
-			Answer: rest.Obj(map[string]rest.Schema{"data": rest.Array(rest.Ref("Activity")), "next_cursor": rest.Nullable(rest.Str)}, "data", "next_cursor"),
-			Handle: h.forRecord(o.object),
+			Answer:  rest.Obj(map[string]rest.Schema{"data": rest.Array(rest.Ref("Activity")), "next_cursor": rest.Nullable(rest.Str)}, "data", "next_cursor"),
+			Handle:  h.forRecord(o.object),
 		})
 	}
 	return out

@@ -23,7 +23,8 @@ func MapError(err error) error {
 		return errs.Wrap(err, errs.NotFound, "not_found", "There is no such record, or you may not see it.")
 	}
 	var pg *pgconn.PgError
-	if !errors.As(err, &pg) {
+	var connecting *pgconn.ConnectError // whatever the server says then, it is not about a statement
+	if errors.As(err, &connecting) || !errors.As(err, &pg) {
 		return mapConnection(err)
 	}
 	switch pg.Code {

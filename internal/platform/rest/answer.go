@@ -77,10 +77,11 @@ type problem struct {
 func Problem(w http.ResponseWriter, r *http.Request, err error) {
 	status := StatusOf(err)
 	e := errs.As(err)
-	if errors.Is(r.Context().Err(), context.Canceled) {
-		return // the caller has gone; there is nobody to tell
-	}
-	if e == nil || status == 500 {
+	switch {
+	case e == nil && errors.Is(r.Context().Err(), context.Canceled):
+		// The caller has gone, or sent half a request and waits: no fault of ours.
+		status, e = http.StatusBadRequest, errs.New(errs.Malformed, "request_cancelled", "The connection broke off before the request was done. Nothing was changed.")
+	case e == nil || status == 500:
 		slog.ErrorContext(r.Context(), "request failed", "error", err, "path", r.URL.Path, "request_id", RequestID(r))
 		e = errs.New(errs.Internal, "internal", "Something went wrong on our side. Give your admin the request id.")
 	}
@@ -135,10 +136,11 @@ func methodNotAllowed(w http.ResponseWriter, r *http.Request, routes []Route) {
 	if rc := chi.RouteContext(r.Context()); rc != nil && rc.RoutePath != "" {
 		path = rc.RoutePath
 	}
-	notAllowed(w, r, strings.Join(methods(routes, func(p string) bool { return matches(p, path) }), ", "))
+	NotAllowed(w, r, strings.Join(methods(routes, func(p string) bool { return matches(p, path) }), ", "))
 }
 
-func notAllowed(w http.ResponseWriter, r *http.Request, allow string) {
+// NotAllowed answers 405 with what would have been understood.
+func NotAllowed(w http.ResponseWriter, r *http.Request, allow string) {
 	w.Header().Set("Allow", allow)
 	writeProblem(w, r, http.StatusMethodNotAllowed, errs.New(errs.Malformed, "method_not_allowed", "This address understands %s.", allow))
 }

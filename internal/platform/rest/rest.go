@@ -114,7 +114,7 @@ func Nothing(r chi.Router) {
 	r.NotFound(func(w http.ResponseWriter, r *http.Request) {
 		Problem(w, r, errs.New(errs.NotFound, "no_such_route", "There is nothing at this address. /api/openapi.json lists every call."))
 	})
-	r.MethodNotAllowed(func(w http.ResponseWriter, r *http.Request) { notAllowed(w, r, "GET, HEAD") })
+	r.MethodNotAllowed(func(w http.ResponseWriter, r *http.Request) { NotAllowed(w, r, "GET, HEAD") })
 }
 
 type routeKey struct{}
