@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 
 	"github.com/google/uuid"
@@ -148,5 +149,8 @@ func (e *Env) Do(t testing.TB, key, method, path string, body any, header http.H
 	}
 	a := &Answer{Status: resp.StatusCode, Header: resp.Header, Raw: raw}
 	_ = json.Unmarshal(raw, &a.JSON)
+	if strings.HasPrefix(path, "/api/v1/") {
+		specOf(t, e.App).check(t, method, path, a)
+	}
 	return a
 }

@@ -41,7 +41,7 @@ func (a *API) journalRoutes() []rest.Route {
 		},
 		{
 			Method: "GET", Path: "/custom_fields", Name: "custom_fields.list", Summary: "The custom fields of every object", Tag: "custom_fields", Object: "",
-			Answer: rest.Obj(map[string]rest.Schema{"data": rest.Array(rest.Schema{"type": "object"})}, "data"), Handle: a.listCustom,
+			Answer: rest.Obj(map[string]rest.Schema{"data": rest.Array(rest.Ref("FieldInfo"))}, "data"), Handle: a.listCustom,
 		},
 		{
 			Method: "POST", Path: "/custom_fields", Name: "custom_fields.create", Summary: "Add a custom field to an object", Tag: "custom_fields", Object: "custom_field", Action: auth.Create, Status: 201,

@@ -15,7 +15,7 @@ import (
 
 // shapeParams decide how a record is shown.
 var shapeParams = []rest.Param{
-	{Name: "fields", Description: "Only these fields, comma separated; custom.tier is one custom field, custom all of them. id is always there.", Schema: rest.Str},
+	{Name: "fields", Description: "Only these fields, comma separated; custom.tier is one custom field, custom all of them. id is always there, the other fields are then absent.", Schema: rest.Str},
 	{Name: "expand", Description: "Relations to embed, comma separated: account,owner,created_by. What is empty or not visible to the caller is null.", Schema: rest.Str},
 }
 
