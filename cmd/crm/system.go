@@ -6,9 +6,9 @@ import (
 	"fmt"
 
 	"crm/internal/app"
-	"crm/internal/platform/rest"
 	"crm/internal/platform/db/embedpg"
 	"crm/internal/platform/db/migrate"
+	"crm/internal/platform/rest"
 )
 
 type migrateCmd struct {

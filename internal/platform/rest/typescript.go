@@ -144,7 +144,9 @@ func tsObject(s tsSchema, pad string) string {
 	return b.String()
 }
 
-func tsComment(s string) string { return strings.ReplaceAll(strings.ReplaceAll(s, "*/", "*\u200b/"), "\n", " ") }
+func tsComment(s string) string {
+	return strings.ReplaceAll(strings.ReplaceAll(s, "*/", "*\u200b/"), "\n", " ")
+}
 
 // tsMethod writes one call: path parameters, the body, the query, the options.
 func tsMethod(b *strings.Builder, path, method string, op tsOperation) {
