@@ -8,6 +8,7 @@ import (
 	"crm/internal/app"
 	"crm/internal/platform/db/embedpg"
 	"crm/internal/platform/db/migrate"
+	"crm/internal/platform/rest"
 )
 
 type migrateCmd struct {
@@ -138,13 +139,20 @@ func (c *doctorCmd) Run(e *env) error {
 	return nil
 }
 
-type openapiCmd struct{}
+type openapiCmd struct {
+	TypeScript bool `name:"typescript" help:"Print a TypeScript client of the document instead."`
+}
 
-func (openapiCmd) Run(e *env) error {
+func (c openapiCmd) Run(e *env) error {
 	return e.with(func(a *app.App) error {
 		doc, err := a.OpenAPI(e.ctx, a.API())
 		if err != nil {
 			return err
+		}
+		if c.TypeScript {
+			if doc, err = rest.TypeScript(doc); err != nil {
+				return err
+			}
 		}
 		_, err = e.out.Write(append(doc, '\n'))
 		return err

@@ -48,6 +48,7 @@ type App struct {
 	cacheKey []byte // seals what is kept in Redis
 	live     *page.Live
 	trusted  []netip.Prefix
+	limits   *limits
 }
 
 // Mode says what the caller wants of the database.
@@ -95,6 +96,10 @@ func (a *App) open(ctx context.Context, mode Mode, works bool) error {
 	if a.trusted, err = trustedProxies(a.Cfg.TrustedProxies); err != nil {
 		return err
 	}
+	if a.limits, err = newLimits(a.Cfg.APIRate, a.caches, a.now); err != nil {
+		return err
+	}
+	a.Metrics.Registry.MustRegister(a.limits.limiter)
 	if a.Kernel, err = record.NewKernel(record.Deps{DB: a.db, Cache: a.caches, CacheBytes: bytes, Now: a.now, Log: a.Log}); err != nil {
 		return err
 	}

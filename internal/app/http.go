@@ -5,11 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"maps"
 	"net"
 	"net/http"
 	"net/netip"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"time"
 
@@ -23,10 +23,6 @@ import (
 	"crm/internal/platform/observe"
 	"crm/internal/platform/page"
 	"crm/internal/platform/rest"
-	"crm/internal/record"
-	"crm/internal/record/exporting/exportinghttp"
-	"crm/internal/record/importing/importinghttp"
-	"crm/internal/record/recordhttp"
 )
 
 // requestID gives every request an id of our own; one from outside is not
@@ -40,6 +36,19 @@ func (a *App) requestID(next http.Handler) http.Handler {
 		// From here on the peer is the client, whatever trusted proxies lie between:
 		// limits and consent records count it.
 		r.RemoteAddr = net.JoinHostPort(clientIP(r, a.trusted), "0")
+		next.ServeHTTP(w, r)
+	})
+}
+
+// knownMethods refuses words that are no method; the router would do so without a
+// problem.
+func knownMethods(next http.Handler) http.Handler {
+	known := []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodOptions}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !slices.Contains(known, r.Method) {
+			rest.NotAllowed(w, r, strings.Join(known, ", "))
+			return
+		}
 		next.ServeHTTP(w, r)
 	})
 }
@@ -111,7 +120,7 @@ func apiHeaders(next http.Handler) http.Handler {
 // itself says that the call comes from our own pages.
 func (a *App) authenticateAPI(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		actor, err := a.apiActor(r)
+		actor, err := a.apiActor(w, r)
 		if err != nil {
 			rest.Problem(w, r, err)
 			return
@@ -122,17 +131,9 @@ func (a *App) authenticateAPI(next http.Handler) http.Handler {
 
 var errBadToken = errs.New(errs.Unauthenticated, "unknown_token", "This API key is unknown, expired or revoked. Make a new one with: crm apikey create")
 
-func (a *App) apiActor(r *http.Request) (*auth.Actor, error) {
+func (a *App) apiActor(w http.ResponseWriter, r *http.Request) (*auth.Actor, error) {
 	if h := r.Header.Get("Authorization"); h != "" {
-		token, ok := strings.CutPrefix(h, "Bearer ")
-		if !ok || !strings.HasPrefix(token, identity.KeyPrefix) {
-			return nil, errBadToken
-		}
-		actor, err := a.Identity.ByAPIKey(r.Context(), token)
-		if err == nil && actor == nil {
-			err = errBadToken
-		}
-		return actor, err
+		return a.limits.guard(w, r, h, a.bearer)
 	}
 	if r.Header.Get("Sec-Fetch-Site") != "same-origin" {
 		return nil, nil
@@ -144,6 +145,19 @@ func (a *App) apiActor(r *http.Request) (*auth.Actor, error) {
 	c := *actor
 	c.Via = auth.ViaAPI
 	return &c, err
+}
+
+// bearer finds who an Authorization header speaks for.
+func (a *App) bearer(ctx context.Context, header string) (*auth.Actor, error) {
+	scheme, token, _ := strings.Cut(header, " ")
+	if !strings.EqualFold(scheme, "Bearer") || !strings.HasPrefix(token, identity.KeyPrefix) {
+		return nil, errBadToken
+	}
+	actor, err := a.Identity.ByAPIKey(ctx, token)
+	if err == nil && actor == nil {
+		err = errBadToken
+	}
+	return actor, err
 }
 
 // sessionActor finds who the session cookie belongs to; nil for nobody.
@@ -184,43 +198,6 @@ func (a *App) checks() []observe.Check {
 		{Name: "migrations", Run: a.checkSchema},
 		{Name: "jobs", Run: a.Jobs.Ready},
 	}
-}
-
-// openAPI serves the document; with a key it tells of the tenant's own fields.
-func (a *App) openAPI(api *rest.API) http.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) {
-		actor, err := a.apiActor(r)
-		if err != nil {
-			rest.Problem(w, r, err)
-			return
-		}
-		doc, err := a.OpenAPI(withActor(r, actor).Context(), api)
-		if err != nil {
-			rest.Problem(w, r, err)
-			return
-		}
-		w.Header().Set("Cache-Control", "no-cache")
-		_ = rest.Raw(w, 200, doc)
-	}
-}
-
-// OpenAPI writes the document of the route table.
-func (a *App) OpenAPI(ctx context.Context, api *rest.API) ([]byte, error) {
-	var defs []*record.Definition
-	for _, o := range a.Kernel.Objects() {
-		def := o.Def
-		if auth.From(ctx) != nil {
-			var err error
-			if def, err = a.Kernel.Definition(ctx, def.Name); err != nil {
-				return nil, err
-			}
-		}
-		defs = append(defs, def)
-	}
-	schemas := recordhttp.Schemas(defs)
-	maps.Copy(schemas, importinghttp.Schemas())
-	maps.Copy(schemas, exportinghttp.Schemas())
-	return rest.OpenAPI(api.Routes(), Version, a.Cfg.URL()+"/api/v1", schemas)
 }
 
 // clientIP is the address a limit counts: the peer, or what a trusted proxy says

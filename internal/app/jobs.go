@@ -10,6 +10,7 @@ import (
 
 	"crm/internal/platform/auth"
 	"crm/internal/platform/jobs"
+	"crm/internal/platform/rest"
 	"crm/internal/record/exporting"
 	"crm/internal/record/importing"
 )
@@ -49,15 +50,17 @@ func (a *App) recompute(ctx context.Context, object string) error {
 	return err
 }
 
-// upkeep makes the journal's partitions of the coming months, and purges custom fields
-// that were hidden a month ago.
+// upkeep makes the journal's partitions of the coming months, purges custom fields
+// that were hidden a month ago, and forgets the answers of keyed requests that
+// nobody can ask for any more.
 func (a *App) upkeep(ctx context.Context) error {
 	if _, err := a.db.Pool().Exec(ctx, `select journal_add_partitions(3)`); err != nil {
 		return err
 	}
 	tenants, err := a.Identity.TenantIDs(ctx)
 	for _, tenant := range tenants {
-		err = errors.Join(err, a.Kernel.PurgeHiddenFields(auth.With(ctx, auth.SystemActor(tenant))))
+		ctx := auth.With(ctx, auth.SystemActor(tenant))
+		err = errors.Join(err, a.Kernel.PurgeHiddenFields(ctx), rest.ForgetKeys(ctx, a.db, a.now()))
 	}
 	return err
 }

@@ -25,6 +25,7 @@ const Version = "0.1.0"
 // API is the table of every REST route; OpenAPI and the generated tests read it.
 func (a *App) API() *rest.API {
 	api := &rest.API{}
+	api.Around(rest.Idempotent(a.db, a.now), recordhttp.Conditional(a.Kernel))
 	api.Add(recordhttp.New(a.Kernel).Routes("message")...)
 	api.Add(identityhttp.NewAPI(a.Identity).Routes()...)
 	api.Add(scoringhttp.NewAPI(a.Scoring).Routes()...)
@@ -41,14 +42,15 @@ func (a *App) API() *rest.API {
 // Handler is everything the public listener answers.
 func (a *App) Handler() http.Handler {
 	r := chi.NewRouter()
-	r.Use(a.requestID, a.recoverPanics, a.observeRequests)
+	r.Use(a.requestID, a.recoverPanics, a.observeRequests, knownMethods)
 	r.Get("/healthz", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("ok\n")) })
 	r.Get("/readyz", observe.Ready(a.checks()))
 	api := a.API()
-	r.Get("/api/openapi.json", a.openAPI(api))
-	r.Route("/api/v1", func(r chi.Router) {
-		r.Use(apiHeaders, a.authenticateAPI, rest.Idempotent(a.db, a.now))
-		api.Mount(r)
+	r.Route("/api", func(r chi.Router) {
+		r.Use(apiHeaders, a.authenticateAPI, a.limits.count)
+		r.Method("GET", "/openapi.json", rest.Plain(a.openAPI(api)))
+		r.Route("/v1", api.Mount)
+		rest.Nothing(r)
 	})
 	mountAssets(r)
 	r.Group(a.mountPages)

@@ -97,7 +97,7 @@ func (l *listing) read(ctx context.Context) (*Page, error) {
 	}
 	queries := []db.Query{}
 	if l.q.Count {
-		queries = append(queries, db.Query{SQL: "select count(*) from " + l.o.Def.Table + " t where " + l.where, Args: append([]any(nil), l.b.args...)})
+		queries = l.counting()
 	}
 	split := !notNull(l.keys[0].Field)
 	empties := split && l.after != nil && l.after[0] == nil
@@ -106,6 +106,9 @@ func (l *listing) read(ctx context.Context) (*Page, error) {
 		if i == len(queries)-1 {
 			page.Records = collect(rows, def)
 			return nil
+		}
+		if i == 1 {
+			return page.estimate(rows)
 		}
 		n, err := pgx.CollectExactlyOneRow(rows, pgx.RowTo[int64])
 		page.Count = &n
@@ -125,6 +128,16 @@ func (l *listing) read(ctx context.Context) (*Page, error) {
 		page.Next = encodeCursor(l.a.TenantID, l.q.Sort, l.keys, page.Records[l.q.Limit-1])
 	}
 	return page, nil
+}
+
+// counting is one statement, or two for a rough count.
+func (l *listing) counting() []db.Query {
+	from := " from " + l.o.Def.Table + " t where " + l.where
+	count := db.Query{SQL: "select count(*)" + from, Args: append([]any(nil), l.b.args...)}
+	if l.q.Rough {
+		return roughCount(count, "select 1"+from)
+	}
+	return []db.Query{count}
 }
 
 // part is the statement for the rows whose first key is filled, or empty, or,

@@ -29,6 +29,7 @@ type Query struct {
 	Filter Filter
 	Search string
 	Count  bool
+	Rough  bool // with Count: an estimate will do beyond exactUpTo rows
 	Trash  bool // the bin instead of the living
 }
 
@@ -37,6 +38,7 @@ type Page struct {
 	Records []*Record
 	Next    string // cursor of the next page, "" at the end
 	Count   *int64 // all matching rows, when asked for
+	Rough   bool   // Count is an estimate
 }
 
 // ParseFilter reads the filter parameters of a URL for this object. Names in

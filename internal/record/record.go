@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"reflect"
+	"slices"
 	"strings"
 	"time"
 
@@ -95,32 +96,41 @@ func (r *Record) Title() string {
 	return r.Def.Label + " " + r.ID().String()[24:]
 }
 
-// AppendJSON writes the record as the API shows it. only limits the fields; nil
-// writes all. expand holds related records to embed, by relation name.
+// AppendJSON writes the record as the API shows it. only limits the fields (also
+// to single custom ones, "custom.tier"); nil writes all. expand holds related
+// records to embed, by relation name; nil for one that is empty or not visible.
 func (r *Record) AppendJSON(dst []byte, only map[string]bool, expand map[string]*Record) []byte {
 	dst = append(dst, '{')
-	first := true
+	begun := len(dst)
 	for i, f := range r.Def.Fields {
-		if f.Hidden || (only != nil && !only[f.Name]) {
+		v := r.Values[i]
+		if only != nil && !only[f.Name] {
+			if f.Type.Name() != "custom" || !someCustom(only) {
+				continue
+			}
+			v = chosenCustom(v, only)
+		}
+		if f.Hidden {
 			continue
 		}
-		if !first {
+		if len(dst) > begun {
 			dst = append(dst, ',')
 		}
-		first = false
 		dst = append(dst, '"')
 		dst = append(dst, f.Name...)
 		dst = append(dst, '"', ':')
-		dst = appendValue(dst, f, r.shown(f, r.Values[i]))
+		dst = appendValue(dst, f, r.shown(f, v))
 	}
-	for name, rel := range expand {
-		if !first {
+	for _, name := range slices.Sorted(maps.Keys(expand)) {
+		if len(dst) > begun {
 			dst = append(dst, ',')
 		}
-		first = false
-		dst = appendString(dst, name)
-		dst = append(dst, ':')
-		dst = rel.AppendJSON(dst, nil, nil)
+		dst = append(appendString(dst, name), ':')
+		if rel := expand[name]; rel != nil {
+			dst = rel.AppendJSON(dst, nil, nil)
+		} else {
+			dst = append(dst, "null"...)
+		}
 	}
 	return append(dst, '}')
 }
@@ -136,6 +146,27 @@ func (r *Record) shown(f *Field, v any) any {
 		delete(doc, name)
 	}
 	return doc
+}
+
+func someCustom(only map[string]bool) bool {
+	for name := range only {
+		if strings.HasPrefix(name, "custom.") {
+			return true
+		}
+	}
+	return false
+}
+
+// chosenCustom keeps the custom values asked for.
+func chosenCustom(v any, only map[string]bool) any {
+	m, _ := v.(map[string]any)
+	out := map[string]any{}
+	for name, value := range m {
+		if only["custom."+name] {
+			out[name] = value
+		}
+	}
+	return out
 }
 
 // appendValue writes null, or the empty container of the field's type so that

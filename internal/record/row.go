@@ -27,7 +27,7 @@ type row struct {
 type Shown struct {
 	ETag    string
 	Deleted bool
-	Moves   bool // some of its values move without a new version, so the ETag says little
+	Moves   bool   // some of its values move without a new version, so the ETag says little
 	JSON    []byte // with a line feed; not to be changed
 
 	def *Definition // with the tenant's own fields, which say what is shown

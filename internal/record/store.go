@@ -195,6 +195,9 @@ func (s *Store[T]) Change(ctx context.Context, id uuid.UUID, act Act, fn func(ct
 			return errs.Missing(strings.ToLower(s.Def.Label))
 		}
 		c, err := s.prepare(a, def, &op, found[0])
+		if err == nil {
+			err = s.asExpected(ctx, &op, found[0])
+		}
 		if err != nil {
 			return err
 		}

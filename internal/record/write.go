@@ -217,6 +217,9 @@ func (o *Object) run(ctx context.Context, tx pgx.Tx, ops []Operation, which []in
 	var origin []int
 	for _, i := range which {
 		c, err := o.prepare(a, def, &ops[i], found[i])
+		if err == nil {
+			err = o.asExpected(ctx, &ops[i], found[i])
+		}
 		if err != nil {
 			results[i] = Result{Err: err}
 			continue

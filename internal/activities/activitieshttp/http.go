@@ -47,8 +47,9 @@ func (h *HTTP) Routes() []rest.Route {
 				{Name: "cursor", Description: "next_cursor of the page before.", Schema: rest.Str},
 				{Name: "sort", Description: "Fields, - for descending.", Schema: rest.Str},
 			},
-			Answer: rest.Obj(map[string]rest.Schema{"data": rest.Array(rest.Ref("Activity")), "next_cursor": rest.Nullable(rest.Str)}, "data", "next_cursor"),
-			Handle: h.forRecord(o.object),
+			Filters: true,
+			Answer:  rest.Obj(map[string]rest.Schema{"data": rest.Array(rest.Ref("Activity")), "next_cursor": rest.Nullable(rest.Str)}, "data", "next_cursor"),
+			Handle:  h.forRecord(o.object),
 		})
 	}
 	return out

@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 
 	"github.com/google/uuid"
@@ -35,7 +36,7 @@ func New(t testing.TB) *Env {
 	e := &Env{SQL: dbtest.New(t)}
 	cfg, err := config.Load([]string{
 		"CRM_DATABASE_URL=" + e.SQL.AppURL, "CRM_SECRET_KEY=" + secret.Generate(), "CRM_DATA_DIR=" + t.TempDir(),
-		"CRM_METRICS_ADDR=-", "CRM_EGRESS_ALLOW=127.0.0.1",
+		"CRM_METRICS_ADDR=-", "CRM_EGRESS_ALLOW=127.0.0.1", "CRM_API_RATE=failures=1000000",
 	}, "")
 	if err != nil {
 		t.Fatal(err)
@@ -148,5 +149,8 @@ func (e *Env) Do(t testing.TB, key, method, path string, body any, header http.H
 	}
 	a := &Answer{Status: resp.StatusCode, Header: resp.Header, Raw: raw}
 	_ = json.Unmarshal(raw, &a.JSON)
+	if strings.HasPrefix(path, "/api/v1/") {
+		specOf(t, e.App).check(t, method, path, a)
+	}
 	return a
 }

@@ -26,7 +26,6 @@ var (
 	versionSchema = rest.Schema{"type": "integer", "description": "The version the act is meant for; 412 when the deal is at another. If-Match says the same."}
 	besideSchema  = rest.Schema{"type": "string", "format": "uuid", "description": "A deal of the same stage to lie beside."}
 	pipelineParam = rest.Param{Name: "pipeline_id", Description: "The pipeline; the default one (board) or all (forecast) when absent.", Schema: rest.UUID}
-	filterText    = " Filters as in lists: field=value, field[op]=value, filter=, q=."
 )
 
 // Routes is the part of deals in the route table.
@@ -44,12 +43,12 @@ func (h *API) Routes() []rest.Route {
 		act("lose", "lose", "Lose a deal", rest.Obj(map[string]rest.Schema{"lost_reason": rest.Str, "version": versionSchema}, "lost_reason"), h.lose),
 		act("reopen", "reopen", "Reopen a won or lost deal where it was before", rest.Obj(map[string]rest.Schema{"version": versionSchema}), h.reopen),
 		{
-			Method: "GET", Path: "/deals/board", Name: "deals.board", Summary: "A pipeline by stages, with totals over all its deals." + filterText, Tag: "deals", Object: "deal", Action: auth.Read,
-			Params: []rest.Param{pipelineParam, {Name: "limit", Description: "Cards per column, 1 to 200; 50 when absent.", Schema: rest.Int}}, Answer: boardSchema, Handle: h.board,
+			Method: "GET", Path: "/deals/board", Name: "deals.board", Summary: "A pipeline by stages, with totals over all its deals", Tag: "deals", Object: "deal", Action: auth.Read,
+			Params: []rest.Param{pipelineParam, {Name: "limit", Description: "Cards per column, 1 to 200; 50 when absent.", Schema: rest.Int}}, Filters: true, Answer: boardSchema, Handle: h.board,
 		},
 		{
-			Method: "GET", Path: "/deals/forecast", Name: "deals.forecast", Summary: "What each period has brought and is expected to bring." + filterText, Tag: "deals", Object: "deal", Action: auth.Read,
-			Params: forecastParams, Answer: forecastSchema, Handle: h.forecast,
+			Method: "GET", Path: "/deals/forecast", Name: "deals.forecast", Summary: "What each period has brought and is expected to bring", Tag: "deals", Object: "deal", Action: auth.Read,
+			Params: forecastParams, Filters: true, Answer: forecastSchema, Handle: h.forecast,
 		},
 	}
 }

@@ -39,11 +39,11 @@ func (h *HTTP) Routes() []rest.Route {
 			Object: "lead", Action: auth.Update, IDs: lead, Body: rest.Obj(map[string]rest.Schema{"reason": rest.Str}, "reason"), Answer: rest.Ref("Lead"), Handle: h.disqualify,
 		},
 		{
-			Method: "GET", Path: "/forms/{public_id}", Name: "forms.get", Summary: "What a public form asks for", Tag: "forms", Public: true,
+			Method: "GET", Path: "/forms/{public_id}", Name: "forms.get", Summary: "What a public form asks for", Tag: "forms", Public: true, Browser: true,
 			Answer: formSchema, Handle: h.form,
 		},
 		{
-			Method: "POST", Path: "/forms/{public_id}", Name: "forms.submit", Summary: "Send a public form, as JSON or as a browser sends it; a browser's form is answered with a redirect", Tag: "forms", Public: true,
+			Method: "POST", Path: "/forms/{public_id}", Name: "forms.submit", Summary: "Send a public form, as JSON or as a browser sends it; a browser's form is answered with a redirect", Tag: "forms", Public: true, Browser: true,
 			Status: 201, Body: submissionSchema, Answer: receiptSchema, Handle: h.submit,
 		},
 	}

@@ -92,13 +92,11 @@ func (w *site) work(t *testing.T) {
 func (w *site) serve(t *testing.T) {
 	t.Helper()
 	api := &rest.API{}
+	api.Around(rest.Idempotent(w.DB, time.Now))
 	api.Add(messaginghttp.New(w.s).Routes()...)
 	r := chi.NewRouter()
 	r.Use(w.signIn)
-	r.Route("/api/v1", func(r chi.Router) {
-		r.Use(rest.Idempotent(w.DB, time.Now))
-		api.Mount(r)
-	})
+	r.Route("/api/v1", api.Mount)
 	shell := recordpage.NewShell(recordpage.ShellDeps{
 		Site: page.New(page.Deps{}), Kernel: w.K, Now: time.Now,
 		Workspace: func(ctx context.Context) (recordpage.Workspace, error) {

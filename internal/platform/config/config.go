@@ -38,6 +38,7 @@ type Settings struct {
 	LogLevel           string
 	LogFormat          string
 	PostgresBin        string
+	APIRate            string
 }
 
 // setting ties a variable to its field. The order is the order of printing.
@@ -67,6 +68,7 @@ var table = []setting{
 	{"CRM_EGRESS_ALLOW", func(s *Settings) *string { return &s.EgressAllow }, "", false, "host or CIDR list that may be reached although private"},
 	{"CRM_LOG_LEVEL", func(s *Settings) *string { return &s.LogLevel }, "info", false, "debug, info, warn or error"},
 	{"CRM_LOG_FORMAT", func(s *Settings) *string { return &s.LogFormat }, "", false, "text or json; text on a terminal when empty"},
+	{"CRM_API_RATE", func(s *Settings) *string { return &s.APIRate }, "", false, "API requests a minute, such as key=6000,tenant=60000"},
 	{"CRM_POSTGRES_BIN", func(s *Settings) *string { return &s.PostgresBin }, "", false, "directory of the PostgreSQL server programs, for the embedded cluster"},
 }
 

@@ -152,6 +152,15 @@ func InTx(ctx context.Context) bool {
 	return ok
 }
 
+// TxOf tells one transaction from another, and from the same one tried again; nil
+// outside of any.
+func TxOf(ctx context.Context) any {
+	if st, ok := ctx.Value(txKey{}).(*txState); ok {
+		return st
+	}
+	return nil
+}
+
 // AfterCommit runs f once the surrounding transaction has committed; outside of
 // one it runs f at once. For cache invalidation and wake-ups, never for work
 // that must not be lost.

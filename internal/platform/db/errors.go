@@ -26,7 +26,8 @@ func MapError(err error) error {
 		return errs.Wrap(err, errs.Conflict, "busy", "The fields were being changed at the same moment. Try again.")
 	}
 	var pg *pgconn.PgError
-	if !errors.As(err, &pg) {
+	var connecting *pgconn.ConnectError // whatever the server says then, it is not about a statement
+	if errors.As(err, &connecting) || !errors.As(err, &pg) {
 		return mapConnection(err)
 	}
 	switch pg.Code {

@@ -1,13 +1,16 @@
 package rest
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"log/slog"
 	"math"
 	"net/http"
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/go-chi/chi/v5"
 
@@ -52,19 +55,6 @@ func NoContent(w http.ResponseWriter) error {
 // ETag is the header value for a record version.
 func ETag(version int64) string { return `"` + strconv.FormatInt(version, 10) + `"` }
 
-// IfMatch reads the version the caller expects; nil when it does not say.
-func IfMatch(r *http.Request) (*int64, error) {
-	h := r.Header.Get("If-Match")
-	if h == "" || h == "*" {
-		return nil, nil
-	}
-	n, err := strconv.ParseInt(strings.Trim(strings.TrimPrefix(h, "W/"), `"`), 10, 64)
-	if err != nil {
-		return nil, errs.New(errs.Malformed, "bad_if_match", `If-Match must be a version like "3".`)
-	}
-	return &n, nil
-}
-
 // statuses maps error kinds to HTTP.
 var statuses = map[errs.Kind]int{
 	errs.Internal: 500, errs.Malformed: 400, errs.Unauthenticated: 401, errs.Forbidden: 403, errs.NotFound: 404,
@@ -98,13 +88,33 @@ type problem struct {
 func Problem(w http.ResponseWriter, r *http.Request, err error) {
 	status := StatusOf(err)
 	e := errs.As(err)
-	if r.Context().Err() != nil {
-		return // the caller has gone; there is nobody to tell
-	}
-	if e == nil || status == 500 {
+	switch {
+	case e == nil && errors.Is(r.Context().Err(), context.Canceled):
+		// The caller has gone, or sent half a request and waits: no fault of ours.
+		status, e = http.StatusBadRequest, errs.New(errs.Malformed, "request_cancelled", "The connection broke off before the request was done. Nothing was changed.")
+	case e == nil || status == 500:
 		slog.ErrorContext(r.Context(), "request failed", "error", err, "path", r.URL.Path, "request_id", RequestID(r))
 		e = errs.New(errs.Internal, "internal", "Something went wrong on our side. Give your admin the request id.")
 	}
+	h := w.Header()
+	if wait := retryAfter(e, status); wait > 0 {
+		h.Set("Retry-After", strconv.Itoa(int(math.Ceil(wait.Seconds()))))
+	}
+	if status == http.StatusUnauthorized {
+		h.Set("WWW-Authenticate", `Bearer realm="crm"`)
+	}
+	writeProblem(w, r, status, e)
+}
+
+// retryAfter is never left to guessing for failures that pass.
+func retryAfter(e *errs.Error, status int) time.Duration {
+	if e.RetryAfter == 0 && (status == http.StatusServiceUnavailable || status == http.StatusTooManyRequests) {
+		return 2 * time.Second
+	}
+	return e.RetryAfter
+}
+
+func writeProblem(w http.ResponseWriter, r *http.Request, status int, e *errs.Error) {
 	p := problem{Type: "about:blank", Title: http.StatusText(status), Status: status, Detail: e.Message, Code: e.Code, RequestID: RequestID(r), Errors: e.Fields, Data: e.Data}
 	if p.Errors == nil {
 		p.Errors = []errs.FieldError{}
@@ -113,14 +123,11 @@ func Problem(w http.ResponseWriter, r *http.Request, err error) {
 		p.Candidates, p.Data = list, nil
 	}
 	h := w.Header()
+	for _, name := range []string{"ETag", "Location", "Content-Disposition"} {
+		h.Del(name) // of an answer that was begun
+	}
 	h.Set("Content-Type", "application/problem+json")
 	h.Set("Cache-Control", "no-store")
-	if e.RetryAfter > 0 {
-		h.Set("Retry-After", strconv.Itoa(int(math.Ceil(e.RetryAfter.Seconds()))))
-	}
-	if status == http.StatusUnauthorized {
-		h.Set("WWW-Authenticate", `Bearer realm="crm"`)
-	}
 	w.WriteHeader(status)
 	b, _ := json.Marshal(p)
 	_, _ = w.Write(append(b, '\n'))
@@ -136,26 +143,56 @@ func RequestID(r *http.Request) string {
 
 // methodNotAllowed lists what the address does understand.
 func methodNotAllowed(w http.ResponseWriter, r *http.Request, routes []Route) {
-	path := r.URL.Path
+	path := r.URL.EscapedPath()
 	if rc := chi.RouteContext(r.Context()); rc != nil && rc.RoutePath != "" {
 		path = rc.RoutePath
 	}
-	var allow []string
+	NotAllowed(w, r, strings.Join(methods(routes, func(p string) bool { return matches(p, path) }), ", "))
+}
+
+// NotAllowed answers 405 with what would have been understood.
+func NotAllowed(w http.ResponseWriter, r *http.Request, allow string) {
+	w.Header().Set("Allow", allow)
+	writeProblem(w, r, http.StatusMethodNotAllowed, errs.New(errs.Malformed, "method_not_allowed", "This address understands %s.", allow))
+}
+
+// methods lists what the fitting routes understand.
+func methods(routes []Route, fits func(path string) bool) []string {
+	allow := []string{http.MethodOptions}
+	add := func(m string) {
+		if !slices.Contains(allow, m) {
+			allow = append(allow, m)
+		}
+	}
 	for _, route := range routes {
-		if matches(route.Path, path) && !slices.Contains(allow, route.Method) {
-			allow = append(allow, route.Method)
+		if !fits(route.Path) {
+			continue
+		}
+		add(route.Method)
+		if route.Method == http.MethodGet {
+			add(http.MethodHead)
 		}
 	}
 	slices.Sort(allow)
-	w.Header().Set("Allow", strings.Join(allow, ", "))
-	p := problem{
-		Type: "about:blank", Title: http.StatusText(http.StatusMethodNotAllowed), Status: http.StatusMethodNotAllowed, Code: "method_not_allowed", Errors: []errs.FieldError{},
-		Detail: "This address understands " + strings.Join(allow, ", ") + ".", RequestID: RequestID(r),
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(http.StatusMethodNotAllowed)
-	b, _ := json.Marshal(p)
-	_, _ = w.Write(append(b, '\n'))
+	return allow
+}
+
+// options tells what an address understands. The preflight of another site's page
+// is only answered where such pages are welcome: they could not send a key anyway.
+func (a *API) options(path string) http.Handler {
+	allow := strings.Join(methods(a.routes, func(p string) bool { return p == path }), ", ")
+	browser := slices.ContainsFunc(a.routes, func(r Route) bool { return r.Path == path && r.Browser })
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h := w.Header()
+		h.Set("Allow", allow)
+		if browser && r.Header.Get("Origin") != "" {
+			h.Set("Access-Control-Allow-Origin", "*")
+			h.Set("Access-Control-Allow-Methods", allow)
+			h.Set("Access-Control-Allow-Headers", "Content-Type, Idempotency-Key")
+			h.Set("Access-Control-Max-Age", "86400")
+		}
+		w.WriteHeader(http.StatusNoContent)
+	})
 }
 
 // matches compares a pattern with a path, segment by segment.

@@ -10,7 +10,9 @@ import (
 	"mime"
 	"net/http"
 	"reflect"
+	"strconv"
 	"strings"
+	"unicode/utf16"
 	"unicode/utf8"
 
 	"crm/internal/platform/errs"
@@ -21,14 +23,15 @@ const MaxBody = 1 << 20
 
 const (
 	maxDepth = 32
-	maxKeys  = 10_000
+	// maxKeys is what a batch of 1,000 records of a hundred fields has.
+	maxKeys = 100_000
 )
 
 // Object reads the body as one JSON object. Duplicate keys, NUL and invalid
 // UTF-8, nesting over 32 and trailing text are refused, because parsers disagree
 // about them and a disagreement is a hole. Numbers stay json.Number.
 func Object(r *http.Request) (map[string]any, error) {
-	raw, err := body(r)
+	raw, err := body(r, MaxBody)
 	if err != nil {
 		return nil, err
 	}
@@ -50,8 +53,11 @@ func errNotObject() error {
 // Decode reads the body into dst, a pointer to a struct, with the same strictness;
 // unknown fields are errors, and a field in other letters ("Name" for "name") is
 // unknown. An empty body leaves dst alone when the route allows none.
-func Decode(r *http.Request, dst any) error {
-	raw, err := body(r)
+func Decode(r *http.Request, dst any) error { return DecodeUpTo(r, MaxBody, dst) }
+
+// DecodeUpTo is Decode for a call whose body may be larger; limit is in bytes.
+func DecodeUpTo(r *http.Request, limit int64, dst any) error {
+	raw, err := body(r, limit)
 	if err != nil {
 		return err
 	}
@@ -77,23 +83,79 @@ func Decode(r *http.Request, dst any) error {
 	return nil
 }
 
-func body(r *http.Request) ([]byte, error) {
-	ct, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
-	if ct != "application/json" && (ct != "" || r.ContentLength > 0) {
-		return nil, errs.New(errs.Malformed, "unsupported_media_type", "Send the body as application/json.")
+func body(r *http.Request, limit int64) ([]byte, error) {
+	if err := isJSON(r); err != nil {
+		return nil, err
 	}
-	raw, err := io.ReadAll(http.MaxBytesReader(nil, r.Body, MaxBody))
-	var tooLarge *http.MaxBytesError
-	if errors.As(err, &tooLarge) {
-		return nil, errs.New(errs.TooLarge, "body_too_large", "The body may have at most 1 MiB.")
-	}
+	raw, err := readUpTo(r, limit)
 	if err != nil {
-		return nil, errs.Wrap(err, errs.Malformed, "body_unreadable", "The body could not be read to its end.")
+		return nil, err
 	}
 	if !utf8.Valid(raw) {
 		return nil, errs.New(errs.Malformed, "not_utf8", "The body must be valid UTF-8.")
 	}
+	if loneSurrogate(raw) {
+		return nil, errs.New(errs.Malformed, "lone_surrogate", `The body has half of a surrogate pair (\ud800 to \udfff alone), which is no character.`)
+	}
 	return raw, nil
+}
+
+// isJSON accepts application/json, and on PATCH the name of what it is. A request
+// without a body needs no type.
+func isJSON(r *http.Request) error {
+	header := r.Header.Get("Content-Type")
+	ct, _, _ := mime.ParseMediaType(header)
+	switch {
+	case ct == "application/json", ct == "application/merge-patch+json" && r.Method == http.MethodPatch, header == "" && r.ContentLength == 0:
+		return nil
+	}
+	return errs.New(errs.Malformed, "unsupported_media_type", "Send the body as application/json.")
+}
+
+func readUpTo(r *http.Request, limit int64) ([]byte, error) {
+	raw, err := io.ReadAll(http.MaxBytesReader(nil, r.Body, limit))
+	var large *http.MaxBytesError
+	if errors.As(err, &large) {
+		return nil, tooLarge(limit)
+	}
+	if err != nil {
+		return nil, errs.Wrap(err, errs.Malformed, "body_unreadable", "The body could not be read to its end.")
+	}
+	return raw, nil
+}
+
+func tooLarge(limit int64) error {
+	return errs.New(errs.TooLarge, "body_too_large", "The body may have at most %d MiB.", limit>>20)
+}
+
+// loneSurrogate finds an escaped half of a surrogate pair. Go would put U+FFFD in
+// its place, and what is stored would not be what was sent.
+func loneSurrogate(raw []byte) bool {
+	for i := 0; i+1 < len(raw); i++ {
+		if raw[i] != '\\' {
+			continue
+		}
+		half, ok := escaped(raw[i:])
+		if !ok || !utf16.IsSurrogate(half) {
+			i++ // whatever is escaped, a backslash included
+			continue
+		}
+		other, ok := escaped(raw[min(i+6, len(raw)):])
+		if !ok || utf16.DecodeRune(half, other) == utf8.RuneError {
+			return true
+		}
+		i += 11
+	}
+	return false
+}
+
+// escaped reads \uXXXX at the start of raw.
+func escaped(raw []byte) (rune, bool) {
+	if len(raw) < 6 || raw[0] != '\\' || raw[1] != 'u' {
+		return 0, false
+	}
+	n, err := strconv.ParseUint(string(raw[2:6]), 16, 16)
+	return rune(n), err == nil
 }
 
 func parse(raw []byte) (any, error) {

@@ -49,9 +49,9 @@ func nested(n int) string {
 
 func TestBodiesParsersDisagreeAboutAreRefused(t *testing.T) {
 	t.Parallel()
-	keys := make([]string, 10_001)
+	keys := make([]string, 100_001)
 	for i := range keys {
-		keys[i] = `"k` + strconv.Itoa(i) + `":1`
+		keys[i] = `"` + strconv.FormatInt(int64(i), 36) + `":1`
 	}
 	tests := []struct{ name, body, code string }{
 		{"duplicate key", `{"name":"a","name":"b"}`, "duplicate_key"},
@@ -61,6 +61,11 @@ func TestBodiesParsersDisagreeAboutAreRefused(t *testing.T) {
 		{"33 deep and empty", `{"any":` + strings.Repeat("[", 32) + strings.Repeat("]", 32) + `}`, "too_deep"},
 		{"very deep", strings.Repeat(`{"a":`, 5000), "too_deep"},
 		{"too many keys", "{" + strings.Join(keys, ",") + "}", "too_many_keys"},
+		{"half a surrogate pair", `{"name":"a\ud83d"}`, "lone_surrogate"},
+		{"the other half", `{"name":"\ude00 a"}`, "lone_surrogate"},
+		{"two first halves", `{"name":"\ud83d\ud83d"}`, "lone_surrogate"},
+		{"half a pair in a key", `{"any":{"\uD83D":1}}`, "lone_surrogate"},
+		{"byte order mark", "\ufeff" + `{"name":"a"}`, "not_json"},
 		{"NUL in a text", `{"name":"a\u0000b"}`, "nul_character"},
 		{"NUL in a list", `{"tags":["a\u0000"]}`, "nul_character"},
 		{"NUL in a key", `{"any":{"a\u0000b":1}}`, "nul_character"},
@@ -90,8 +95,8 @@ func TestBodiesParsersDisagreeAboutAreRefused(t *testing.T) {
 
 func TestObjectKeepsNumbersAsTheyWereWritten(t *testing.T) {
 	t.Parallel()
-	m, err := rest.Object(request(t, ` {"n": 12345678901234567890.10, "s": "é€", "o": {"l": [true, null]}} `))
-	if err != nil || m["n"] != json.Number("12345678901234567890.10") || m["s"] != "é€" {
+	m, err := rest.Object(request(t, ` {"n": 12345678901234567890.10, "s": "é€", "p": "\ud83d\ude00 \\ud83d", "o": {"l": [true, null]}} `))
+	if err != nil || m["n"] != json.Number("12345678901234567890.10") || m["s"] != "é€" || m["p"] != `😀 \ud83d` {
 		t.Errorf("%v, %v", m, err)
 	}
 	if _, err := rest.Object(request(t, nested(32))); err != nil {

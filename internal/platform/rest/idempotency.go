@@ -3,10 +3,9 @@ package rest
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
 	"encoding/json"
 	"errors"
-	"io"
+	"fmt"
 	"net/http"
 	"time"
 	"unicode/utf8"
@@ -25,18 +24,15 @@ import (
 // The whole request runs inside one transaction together with the key's row, so
 // a crash keeps both or neither. A refused request (4xx, 5xx) rolls both back and
 // may be tried again with the same key.
-func Idempotent(d *db.DB, now func() time.Time) func(http.Handler) http.Handler {
-	return func(next http.Handler) http.Handler {
-		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+func Idempotent(d *db.DB, now func() time.Time) Around {
+	return func(route Route, next Handler) Handler {
+		return func(w http.ResponseWriter, r *http.Request) error {
 			key := r.Header.Get("Idempotency-Key")
 			if key == "" || r.Method == http.MethodGet || r.Method == http.MethodHead || auth.From(r.Context()) == nil {
-				next.ServeHTTP(w, r)
-				return
+				return next(w, r)
 			}
-			if err := once(w, r, next, d, now, key); err != nil {
-				Problem(w, r, err)
-			}
-		})
+			return once(w, r, route, next, d, now, key)
+		}
 	}
 }
 
@@ -51,31 +47,41 @@ type storedAnswer struct {
 	Body   []byte
 }
 
-func once(w http.ResponseWriter, r *http.Request, next http.Handler, d *db.DB, now func() time.Time, key string) error {
-	if len(key) > 255 || !utf8.ValidString(key) {
+func once(w http.ResponseWriter, r *http.Request, route Route, next Handler, d *db.DB, now func() time.Time, key string) error {
+	if utf8.RuneCountInString(key) > 255 || unfit(key) {
 		return errs.New(errs.Malformed, "bad_idempotency_key", "Idempotency-Key may have at most 255 characters, in UTF-8.")
 	}
-	raw, err := io.ReadAll(http.MaxBytesReader(nil, r.Body, MaxBody))
+	kept, err := keep(r, route)
 	if err != nil {
-		return errs.New(errs.TooLarge, "body_too_large", "The body of a keyed request may have at most 1 MiB.")
+		return err
 	}
-	fingerprint := sha256.Sum256([]byte(r.Method + "\n" + r.URL.RequestURI() + "\n" + string(raw)))
+	defer kept.close()
 	rec := &recorder{header: http.Header{}, status: http.StatusOK}
 	var replay *storedAnswer
+	var failed error // of the handler, not of this transaction
 	err = d.Tx(r.Context(), func(ctx context.Context, tx pgx.Tx) error {
 		rec.reset()
+		failed = nil
 		var err error
-		if replay, err = claim(ctx, tx, key, fingerprint[:], now()); err != nil || replay != nil {
+		if replay, err = claim(ctx, tx, key, kept.print, now()); err != nil || replay != nil {
 			return err
 		}
 		req := r.WithContext(ctx)
-		req.Body = io.NopCloser(bytes.NewReader(raw))
-		next.ServeHTTP(rec, req)
-		if rec.status >= 400 {
+		if req.Body, err = kept.open(); err != nil {
+			return err
+		}
+		failed = next(rec, req)
+		if errs.As(failed) != nil {
+			return failed // a deadlock among them is tried again
+		}
+		if failed != nil || rec.status >= 400 {
 			return errRefused
 		}
 		return finish(ctx, tx, key, rec)
 	})
+	if failed != nil {
+		return failed
+	}
 	if err != nil && !errors.Is(err, errRefused) {
 		return err
 	}
@@ -131,6 +137,23 @@ func finish(ctx context.Context, tx pgx.Tx, key string, rec *recorder) error {
 	_, err = tx.Exec(ctx, `update idempotency_keys set state = 'done', status = $3, headers = $4, body = $5
 	  where tenant_id = app_tenant() and principal = $1 and key = $2`, auth.From(ctx).ID, key, rec.status, header, rec.body.Bytes())
 	return err
+}
+
+// ForgetKeys deletes the keys of the actor's tenant whose day is over, a thousand
+// per transaction, so that no request waits for a long one.
+func ForgetKeys(ctx context.Context, d *db.DB, now time.Time) error {
+	for gone := int64(1000); gone == 1000; {
+		err := d.Tx(ctx, func(ctx context.Context, tx pgx.Tx) error {
+			tag, err := tx.Exec(ctx, `delete from idempotency_keys where (tenant_id, principal, key) in
+			  (select tenant_id, principal, key from idempotency_keys where tenant_id = app_tenant() and created_at <= $1 limit 1000 for update skip locked)`, now.Add(-keyLife).UTC())
+			gone = tag.RowsAffected()
+			return err
+		})
+		if err != nil {
+			return fmt.Errorf("forget idempotency keys: %w", err)
+		}
+	}
+	return nil
 }
 
 // recorder keeps an answer until its transaction has committed.

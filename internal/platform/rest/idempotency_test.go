@@ -49,7 +49,8 @@ func openShop(t *testing.T) *shop {
 	ours := id.New()
 	s.alice, s.bob, s.foe = buyer(ours), buyer(ours), buyer(id.New())
 	now := func() time.Time { return time.Now().Add(time.Duration(s.offset.Load())) }
-	s.h = rest.Idempotent(s.db, now)(rest.Serve(rest.Route{Name: "orders.create", Handle: s.order}))
+	gift := []rest.Param{{Name: "gift", Schema: rest.Int}}
+	s.h = rest.Serve(rest.Route{Name: "orders.create", Params: gift, Handle: s.order}, rest.Idempotent(s.db, now))
 	return s
 }
 
@@ -261,6 +262,24 @@ func TestAKeyIsFreeAgainAfterADay(t *testing.T) {
 	}
 	if again := s.post(t, s.alice, "k1", `{"what":"coffee"}`); again.Body.String() != w.Body.String() {
 		t.Errorf("the new answer is not kept: %s", again.Body)
+	}
+}
+
+func TestKeysWhoseDayIsOverAreForgotten(t *testing.T) {
+	t.Parallel()
+	s := openShop(t)
+	s.post(t, s.alice, "old", tea)
+	s.post(t, s.foe, "old", tea)
+	s.offset.Store(int64(23 * time.Hour))
+	s.post(t, s.alice, "new", tea)
+	if err := rest.ForgetKeys(auth.With(t.Context(), s.alice), s.db, time.Now().Add(24*time.Hour+time.Minute)); err != nil {
+		t.Fatal(err)
+	}
+	if n := s.count(t, "idempotency_keys"); n != 2 {
+		t.Errorf("%d keys, want the new one and the one of the other tenant", n)
+	}
+	if w := s.post(t, s.alice, "new", tea); w.Header().Get("Idempotency-Replayed") != "true" {
+		t.Errorf("the new key is forgotten: %d %v", w.Code, w.Header())
 	}
 }
 

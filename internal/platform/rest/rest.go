@@ -9,7 +9,10 @@ package rest
 import (
 	"context"
 	"net/http"
+	"net/url"
 	"slices"
+	"strings"
+	"unicode/utf8"
 
 	"github.com/go-chi/chi/v5"
 	"github.com/google/uuid"
@@ -46,17 +49,30 @@ type Route struct {
 	Public  bool        // no sign-in at all
 	IDs     map[string]string
 	Params  []Param
+	Filters bool   // also takes filters: field=value and field[op]=value
 	Body    Schema // request body; nil = none
 	Upload  bool   // multipart instead of JSON
+	MaxBody int64  // bytes of the body of a keyed request, MaxBody when 0
+	Browser bool   // other sites' pages may call it: public forms
 	Status  int    // success status, 200 when 0
+	Also    []int  // other success statuses with the same body (200 beside 201)
 	Answer  Schema // success body; nil = none
+	File    string // media type of an answer that is no JSON
 	Handle  Handler
 }
+
+// Around wraps the handler of a route; it runs for callers who have the route's
+// right.
+type Around func(Route, Handler) Handler
 
 // API collects routes. It is filled at start-up and then only read.
 type API struct {
 	routes []Route
+	around []Around
 }
+
+// Around adds a wrapper to every route; the first one added is the outermost.
+func (a *API) Around(w ...Around) { a.around = append(a.around, w...) }
 
 // Add appends routes to the table. A route with the method and path of an earlier
 // one takes its place, so that a context can answer more than the generic call.
@@ -74,30 +90,94 @@ func (a *API) Add(routes ...Route) {
 // Routes is the whole table, for OpenAPI and the generated tests.
 func (a *API) Routes() []Route { return a.routes }
 
-// Mount puts every route under r.
+// Mount puts every route under r. Reading calls answer HEAD as well, and every
+// address tells by OPTIONS what it understands.
 func (a *API) Mount(r chi.Router) {
+	asked := map[string]bool{}
 	for _, route := range a.routes {
-		r.Method(route.Method, route.Path, Serve(route))
+		h := Serve(route, a.around...)
+		r.Method(route.Method, route.Path, h)
+		if route.Method == http.MethodGet {
+			r.Method(http.MethodHead, route.Path, h)
+		}
+		if !asked[route.Path] {
+			asked[route.Path] = true
+			r.Method(http.MethodOptions, route.Path, a.options(route.Path))
+		}
 	}
-	r.NotFound(func(w http.ResponseWriter, r *http.Request) {
-		Problem(w, r, errs.New(errs.NotFound, "no_such_route", "There is nothing at this address. /api/openapi.json lists every call."))
-	})
+	Nothing(r)
 	r.MethodNotAllowed(func(w http.ResponseWriter, r *http.Request) { methodNotAllowed(w, r, a.routes) })
 }
 
-// Serve wraps a route: it refuses nobody and whoever lacks the route's right
-// before the handler runs, and turns errors into problems.
-func Serve(route Route) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+// Nothing makes unknown addresses below r a problem rather than a page.
+func Nothing(r chi.Router) {
+	r.NotFound(func(w http.ResponseWriter, r *http.Request) {
+		Problem(w, r, errs.New(errs.NotFound, "no_such_route", "There is nothing at this address. /api/openapi.json lists every call."))
+	})
+	r.MethodNotAllowed(func(w http.ResponseWriter, r *http.Request) { NotAllowed(w, r, "GET, HEAD") })
+}
+
+// Serve wraps a route: it refuses nobody, whoever lacks the route's right, and
+// parameters the route does not know, all before the handler runs, and turns
+// errors into problems.
+func Serve(route Route, around ...Around) http.Handler {
+	handle := route.Handle
+	for _, wrap := range slices.Backward(around) {
+		handle = wrap(route, handle)
+	}
+	return Plain(func(w http.ResponseWriter, r *http.Request) error {
 		if err := allowed(r.Context(), route); err != nil {
-			Problem(w, r, err)
-			return
+			return err
 		}
-		if err := route.Handle(w, r); err != nil {
+		if err := knownParams(r, route); err != nil {
+			return err
+		}
+		return handle(w, r)
+	})
+}
+
+// Plain serves a handler that is no row of the table.
+func Plain(h Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if err := h(w, r); err != nil {
 			Problem(w, r, err)
 		}
 	})
 }
+
+// knownParams refuses what nobody would read: a misspelt parameter that is
+// silently ignored returns the wrong rows. Public calls are reached by links and
+// callbacks that others add parameters to.
+func knownParams(r *http.Request, route Route) error {
+	if r.URL.RawQuery == "" || route.Public {
+		return nil
+	}
+	query, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil || !utf8.ValidString(r.URL.RawQuery) {
+		return errs.New(errs.Malformed, "bad_parameter", "The query string could not be read.")
+	}
+	var refused errs.Fields
+	for name, values := range query {
+		known := slices.ContainsFunc(route.Params, func(p Param) bool { return p.Name == name })
+		switch {
+		case !known && !route.Filters:
+			refused.Add(name, "unknown_parameter", "There is no parameter %q here.", name)
+		case known && len(values) > 1:
+			refused.Add(name, "duplicate_parameter", "The parameter %q stands twice.", name)
+		case slices.ContainsFunc(values, unfit):
+			refused.Add(name, "bad_text", "The value of %q is not valid UTF-8 or holds a NUL character.", name)
+		}
+	}
+	if len(refused) == 0 {
+		return nil
+	}
+	e := errs.New(errs.Malformed, "bad_parameter", "%s", refused[0].Message)
+	e.Fields = refused
+	return e
+}
+
+// unfit tells texts the database could not keep.
+func unfit(s string) bool { return !utf8.ValidString(s) || strings.ContainsRune(s, 0) }
 
 func allowed(ctx context.Context, route Route) error {
 	if route.Public {
@@ -123,5 +203,16 @@ func PathID(r *http.Request, name string) (uuid.UUID, error) {
 	return u, nil
 }
 
-// PathParam is a raw path parameter, already unescaped by the router.
-func PathParam(r *http.Request, name string) string { return chi.URLParam(r, name) }
+// PathParam is a path parameter as the caller meant it. The router matches the
+// escaped path when that differs from Go's own way to escape, as in ada%40acme.test,
+// and then leaves the escapes in.
+func PathParam(r *http.Request, name string) string {
+	raw := chi.URLParam(r, name)
+	if r.URL.RawPath == "" {
+		return raw
+	}
+	if s, err := url.PathUnescape(raw); err == nil {
+		return s
+	}
+	return raw
+}

@@ -47,13 +47,14 @@ func (a *API) reads(o *record.Object) []rest.Route {
 	route := func(path, name, summary string, answer rest.Schema, h rest.Handler) rest.Route {
 		return rest.Route{Method: "GET", Path: "/" + d.Plural + path, Name: d.Plural + "." + name, Summary: summary, Tag: d.Plural, Object: d.Name, Action: auth.Read, Answer: answer, Handle: h}
 	}
-	list := route("", "list", "List "+many, rest.Obj(map[string]rest.Schema{"data": rest.Array(one), "next_cursor": rest.Nullable(rest.Str), "count": rest.Int}, "data", "next_cursor"), a.list(o))
-	list.Params = listParams
+	list := route("", "list", "List "+many, listAnswer(one), a.list(o))
+	list.Params, list.Filters = listParams, true
 	get := route("/{id}", "get", "Read one of the "+many, one, a.get(o))
 	get.Params = []rest.Param{{Name: "redirect", Description: "false reads a merged record itself, in the bin, instead of leading to the one it became part of (308).", Schema: rest.Bool}}
 	timeline := route("/{id}/timeline", "timeline", "What happened to one of the "+many, rest.Obj(map[string]rest.Schema{"data": rest.Array(rest.Ref("Change")), "next_cursor": rest.Nullable(rest.Str)}, "data", "next_cursor"), a.timeline(o))
 	get.IDs, timeline.IDs = id, id
-	return []rest.Route{list, route("/schema", "schema", "The fields of "+many, rest.Schema{"type": "object"}, a.schema(o)), a.duplicatesRoute(o), get, timeline}
+	get.Params, timeline.Params = append(get.Params, shapeParams...), timelineParams
+	return []rest.Route{list, route("/schema", "schema", "The fields of "+many, rest.Ref("ObjectSchema"), a.schema(o)), a.duplicatesRoute(o), get, timeline}
 }
 
 func (a *API) writes(o *record.Object) []rest.Route {
@@ -65,20 +66,20 @@ func (a *API) writes(o *record.Object) []rest.Route {
 		return rest.Route{Method: method, Path: "/" + d.Plural + path, Name: d.Plural + "." + name, Summary: summary, Tag: d.Plural, Object: d.Name, Action: action, Answer: one, Body: input}
 	}
 	create := route("POST", "", "create", "Create a "+lower, auth.Create)
-	create.Status, create.Handle = 201, a.create(o)
+	create.Status, create.Handle, create.Params = 201, a.create(o), shapeParams
 	if d.Match != nil {
 		create.Body = rest.Ref(schemaName(d) + "Create")
-		create.Params = []rest.Param{{Name: "allow_duplicate", Description: "true makes the record although a probable duplicate can be seen; else that is 409 with candidates.", Schema: rest.Bool}}
+		create.Params = append([]rest.Param{{Name: "allow_duplicate", Description: "true makes the record although a probable duplicate can be seen; else that is 409 with candidates.", Schema: rest.Bool}}, shapeParams...)
 	}
 	patch := route("PATCH", "/{id}", "update", "Change a "+lower, auth.Update)
-	patch.IDs, patch.Handle = id, a.update(o)
+	patch.IDs, patch.Handle, patch.Params = id, a.update(o), shapeParams
 	del := route("DELETE", "/{id}", "delete", "Move a "+lower+" to the bin", auth.Delete)
 	del.IDs, del.Body, del.Answer, del.Status, del.Handle = id, nil, nil, 204, a.delete(o)
 	del.Params = []rest.Param{{Name: "purge", Description: "true deletes for good; needs the right purge.", Schema: rest.Bool}}
 	restore := route("POST", "/{id}/restore", "restore", "Bring a "+lower+" back from the bin", auth.Delete)
-	restore.IDs, restore.Body, restore.Handle = id, nil, a.restore(o)
+	restore.IDs, restore.Body, restore.Handle, restore.Params = id, nil, a.restore(o), shapeParams
 	upsert := route("PUT", "/by/{unique_field}/{value}", "upsert", "Create or change the "+lower+" with this unique value", auth.Create)
-	upsert.Handle = a.upsert(o)
+	upsert.Handle, upsert.Also, upsert.Params = a.upsert(o), []int{201}, shapeParams
 	batch := route("POST", "/batch", "batch", "Run up to 1,000 operations", auth.Read)
 	batch.Body, batch.Answer, batch.Handle = batchSchema(input), batchAnswer(one), a.batch(o)
 	out := []rest.Route{create, batch, patch, del, restore, upsert}
@@ -108,10 +109,9 @@ func (a *API) get(o *record.Object) rest.Handler {
 		if err != nil {
 			return err
 		}
-		// Roll-ups move without a new version, so such a record is always sent whole.
-		if r.Header.Get("If-None-Match") == rest.ETag(rec.Version()) && !rec.Def.RollsUp() {
-			w.Header().Set("ETag", rest.ETag(rec.Version()))
-			w.WriteHeader(http.StatusNotModified)
+		// What is expanded has versions of its own, which the ETag does not cover, and
+		// roll-ups move without a new one.
+		if r.URL.Query().Get("expand") == "" && !rec.Def.RollsUp() && rest.NotModified(w, r, rec.Version()) {
 			return nil
 		}
 		return a.answer(w, r, o, 200, rec)
@@ -129,11 +129,10 @@ func whole(w http.ResponseWriter, r *http.Request, o *record.Object, id uuid.UUI
 	if err != nil {
 		return false, err
 	}
-	w.Header().Set("ETag", shown.ETag)
-	if r.Header.Get("If-None-Match") == shown.ETag && !shown.Moves {
-		w.WriteHeader(http.StatusNotModified)
+	if !shown.Moves && rest.SameTag(w, r, shown.ETag) {
 		return true, nil
 	}
+	w.Header().Set("ETag", shown.ETag)
 	w.Header().Set("Cache-Control", "private, no-cache")
 	return true, rest.Encoded(w, 200, shown.JSON)
 }
@@ -198,15 +197,11 @@ func (a *API) update(o *record.Object) rest.Handler {
 		if err != nil {
 			return err
 		}
-		version, err := rest.IfMatch(r)
-		if err != nil {
-			return err
-		}
 		patch, err := a.patch(r, o)
 		if err != nil {
 			return err
 		}
-		res, err := o.One(r.Context(), record.Operation{Kind: record.OpUpdate, ID: id, Patch: patch, IfVersion: version})
+		res, err := o.One(r.Context(), record.Operation{Kind: record.OpUpdate, ID: id, Patch: patch})
 		if err != nil {
 			return err
 		}
@@ -245,11 +240,7 @@ func (a *API) byID(r *http.Request, o *record.Object, kind record.OpKind) (recor
 	if err != nil {
 		return record.Result{}, err
 	}
-	version, err := rest.IfMatch(r)
-	if err != nil {
-		return record.Result{}, err
-	}
-	return o.One(r.Context(), record.Operation{Kind: kind, ID: id, IfVersion: version})
+	return o.One(r.Context(), record.Operation{Kind: kind, ID: id})
 }
 
 func (a *API) upsert(o *record.Object) rest.Handler {
@@ -280,7 +271,11 @@ func (a *API) upsert(o *record.Object) rest.Handler {
 			return err
 		}
 		patch[field] = key[field]
-		res, err := o.One(r.Context(), record.Operation{Kind: record.OpUpsert, Key: field, Patch: patch})
+		ctx, err := upsertExpectation(r, o)
+		if err != nil {
+			return err
+		}
+		res, err := o.One(ctx, record.Operation{Kind: record.OpUpsert, Key: field, Patch: patch})
 		if err != nil {
 			return err
 		}
@@ -331,105 +326,10 @@ func appendPage(page *record.Page, only map[string]bool, expand map[uuid.UUID]ma
 	if page.Count != nil {
 		out = append(out, `,"count":`...)
 		out = strconv.AppendInt(out, *page.Count, 10)
+		out = append(out, `,"count_exact":`...)
+		out = strconv.AppendBool(out, !page.Rough)
 	}
 	return append(out, '}')
-}
-
-var listParams = []rest.Param{
-	{Name: "limit", Description: "Rows per page, 1 to 200; 50 when absent.", Schema: rest.Schema{"type": "integer", "minimum": 1, "maximum": 200}},
-	{Name: "cursor", Description: "next_cursor of the page before.", Schema: rest.Str},
-	{Name: "sort", Description: "Fields, - for descending: -created_at,last_name.", Schema: rest.Str},
-	{Name: "fields", Description: "Only these fields, comma separated.", Schema: rest.Str},
-	{Name: "expand", Description: "Relations to embed: account,owner.", Schema: rest.Str},
-	{Name: "q", Description: "Words to search for.", Schema: rest.Str},
-	{Name: "count", Description: "exact or estimate: also count all matching rows.", Schema: rest.Schema{"type": "string", "enum": []any{"exact", "estimate"}}},
-	{Name: "filter", Description: "Nested and/or groups as JSON. Plain filters are field=value and field[op]=value.", Schema: rest.Str},
-	{Name: "trash", Description: "true lists the bin instead.", Schema: rest.Bool},
-}
-
-func (a *API) query(r *http.Request, o *record.Object) (record.Query, error) {
-	v := r.URL.Query()
-	q := record.Query{Cursor: v.Get("cursor"), Sort: v.Get("sort"), Search: v.Get("q"), Trash: v.Get("trash") == "true"}
-	if s := v.Get("limit"); s != "" {
-		n, err := strconv.Atoi(s)
-		if err != nil || n < 1 {
-			return q, errs.New(errs.Malformed, "bad_parameter", "limit must be between 1 and %d.", record.MaxLimit)
-		}
-		q.Limit = n
-	}
-	switch v.Get("count") {
-	case "":
-	case "exact", "estimate":
-		q.Count = true
-	default:
-		return q, errs.New(errs.Malformed, "bad_parameter", "count is exact or estimate.")
-	}
-	var err error
-	q.Filter, err = o.ParseFilter(r.Context(), v)
-	return q, err
-}
-
-// fields reads the fields parameter; nil means all.
-func (a *API) fields(r *http.Request, o *record.Object) (map[string]bool, error) {
-	s := r.URL.Query().Get("fields")
-	if s == "" {
-		return nil, nil
-	}
-	only := map[string]bool{"id": true}
-	for _, name := range strings.Split(s, ",") {
-		if _, ok := o.Def.Field(name); !ok {
-			return nil, errs.New(errs.Malformed, "bad_parameter", "There is no field %q on %s.", name, o.Def.Plural)
-		}
-		only[name] = true
-	}
-	return only, nil
-}
-
-// expand loads the related records asked for, one query per relation, only
-// those the caller may see.
-func (a *API) expand(r *http.Request, o *record.Object, records []*record.Record) (map[uuid.UUID]map[string]*record.Record, error) {
-	s := r.URL.Query().Get("expand")
-	if s == "" {
-		return nil, nil
-	}
-	out := map[uuid.UUID]map[string]*record.Record{}
-	for _, name := range strings.Split(s, ",") {
-		f, ok := o.Def.Field(name + "_id")
-		if !ok || f.Target == "" {
-			return nil, errs.New(errs.Malformed, "bad_parameter", "%q is not a relation of %s.", name, o.Def.Plural)
-		}
-		target, ok := a.k.Object(f.Target)
-		if !ok {
-			return nil, errs.New(errs.Malformed, "bad_parameter", "%q cannot be expanded.", name)
-		}
-		if err := a.expandOne(r, target, f, name, records, out); err != nil {
-			return nil, err
-		}
-	}
-	return out, nil
-}
-
-func (a *API) expandOne(r *http.Request, target *record.Object, f *record.Field, name string, records []*record.Record, out map[uuid.UUID]map[string]*record.Record) error {
-	var ids []uuid.UUID
-	for _, rec := range records {
-		if id, ok := rec.Get(f.Name).(uuid.UUID); ok && !slices.Contains(ids, id) {
-			ids = append(ids, id)
-		}
-	}
-	found, err := target.GetMany(r.Context(), ids)
-	if err != nil {
-		return err
-	}
-	for _, rec := range records {
-		id, _ := rec.Get(f.Name).(uuid.UUID)
-		if rel := found[id]; rel != nil {
-			if out[rec.ID()] == nil {
-				out[rec.ID()] = map[string]*record.Record{}
-			}
-			out[rec.ID()][name] = rel
-		}
-	}
-	return nil
 }
 
 func (a *API) schema(o *record.Object) rest.Handler {

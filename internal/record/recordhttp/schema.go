@@ -3,6 +3,7 @@ package recordhttp
 import (
 	"encoding/json"
 	"maps"
+	"slices"
 	"strings"
 
 	"crm/internal/platform/rest"
@@ -20,14 +21,23 @@ func schemaName(d *record.Definition) string {
 // Schemas are the OpenAPI components of the definitions.
 func Schemas(defs []*record.Definition) map[string]rest.Schema {
 	out := map[string]rest.Schema{
-		"Money":   rest.Obj(map[string]rest.Schema{"amount": rest.Str, "currency": rest.Str}, "amount", "currency"),
+		"Money": {
+			"type": "object", "required": []string{"amount", "currency"}, "examples": []any{map[string]any{"amount": "1234.50", "currency": "EUR"}},
+			"properties": map[string]rest.Schema{
+				"amount":   {"type": "string", "pattern": `^-?[0-9]+(\.[0-9]+)?$`, "description": "A decimal number, exact."},
+				"currency": {"type": "string", "pattern": "^[A-Z]{3}$", "description": "ISO 4217."},
+			},
+		},
+		"ObjectSchema": objectSchema, "FieldInfo": fieldInfoSchema,
 		"Address": rest.Obj(map[string]rest.Schema{"street": rest.Str, "city": rest.Str, "region": rest.Str, "postal_code": rest.Str, "country": rest.Str}),
 		"Change":  changeSchema,
 	}
 	for _, d := range defs {
-		out[schemaName(d)], out[schemaName(d)+"Input"] = objectSchemas(d)
+		answer, input := objectSchemas(d)
+		embeds(answer, d, defs)
+		out[schemaName(d)], out[schemaName(d)+"Input"] = answer, input
 		if d.Match != nil {
-			out[schemaName(d)+"Create"] = createSchema(out[schemaName(d)+"Input"])
+			out[schemaName(d)+"Create"] = createSchema(input)
 		}
 	}
 	return out
@@ -41,6 +51,19 @@ func createSchema(input rest.Schema) rest.Schema {
 	out := rest.Obj(props)
 	out["additionalProperties"] = false
 	return out
+}
+
+// embeds adds what expand embeds; never required, since nobody has to ask for it.
+func embeds(answer rest.Schema, d *record.Definition, defs []*record.Definition) {
+	properties := answer["properties"].(map[string]rest.Schema)
+	for _, f := range d.Fields {
+		i := slices.IndexFunc(defs, func(o *record.Definition) bool { return o.Name == f.Target })
+		name, as := strings.TrimSuffix(f.Name, "_id"), ""
+		if _, as = relation(d, name); i < 0 || as == "" || properties[as] != nil {
+			continue
+		}
+		properties[as] = rest.Nullable(rest.Ref(schemaName(defs[i])))
+	}
 }
 
 func objectSchemas(d *record.Definition) (answer, input rest.Schema) {
@@ -202,6 +225,22 @@ func Describe(d *record.Definition) map[string]any {
 		fields = append(fields, info)
 	}
 	return map[string]any{"object": d.Name, "plural": d.Plural, "label": d.Label, "label_plural": d.LabelPlural, "fields": fields}
+}
+
+var objectSchema = rest.Obj(map[string]rest.Schema{
+	"object": rest.Str, "plural": rest.Str, "label": rest.Str, "label_plural": rest.Str, "fields": rest.Array(rest.Ref("FieldInfo")),
+}, "object", "plural", "label", "label_plural", "fields")
+
+var fieldInfoSchema = rest.Obj(map[string]rest.Schema{
+	"name": rest.Str, "label": rest.Str, "type": rest.Str, "required": rest.Bool, "unique": rest.Bool, "read_only": rest.Bool, "custom": rest.Bool, "target": rest.Str,
+	"options": rest.Array(rest.Schema{"type": "object"}), "filters": rest.Array(rest.Str), "sortable": rest.Bool,
+}, "name", "label", "type", "required", "unique", "read_only", "custom", "filters", "sortable")
+
+func listAnswer(one rest.Schema) rest.Schema {
+	return rest.Obj(map[string]rest.Schema{
+		"data": rest.Array(one), "next_cursor": rest.Nullable(rest.Str), "count": rest.Int,
+		"count_exact": {"type": "boolean", "description": "false when count is an estimate."},
+	}, "data", "next_cursor")
 }
 
 func batchSchema(input rest.Schema) rest.Schema {

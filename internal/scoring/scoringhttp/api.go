@@ -32,7 +32,7 @@ func (a *API) Routes() []rest.Route {
 		},
 		{
 			Method: "POST", Path: "/scoring/score", Name: "scoring.score", Summary: "Score up to 10,000 leads by id, or rows that are no leads yet", Tag: "scoring", Object: "lead", Action: auth.Read,
-			Body: bulkSchema, Answer: resultsSchema, Handle: a.bulk,
+			Body: bulkSchema, MaxBody: bulkBody, Answer: resultsSchema, Handle: a.bulk,
 		},
 		{
 			Method: "GET", Path: "/scoring/models", Name: "scoring.models.list", Summary: "List models, newest first", Tag: "scoring", Object: model, Action: auth.Read,
@@ -57,7 +57,7 @@ func (a *API) Routes() []rest.Route {
 		},
 		{
 			Method: "GET", Path: "/scoring/models/{id}/onnx", Name: "scoring.models.onnx", Summary: "Download a model as an ONNX file", Tag: "scoring", Object: model, Action: auth.Read,
-			IDs: id, Handle: a.file,
+			IDs: id, File: "application/octet-stream", Handle: a.file,
 		},
 	}
 }

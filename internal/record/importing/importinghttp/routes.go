@@ -29,14 +29,14 @@ func (h *HTTP) Routes() []rest.Route {
 	ids := map[string]string{"id": "import"}
 	one := rest.Ref("Import")
 	return []rest.Route{
-		{Method: "POST", Path: "/imports", Name: "imports.create", Summary: "Import a CSV or XLSX file of up to 512 MiB in the background", Tag: "imports", Upload: true, Status: 202, Body: uploadSchema, Answer: one, Handle: h.create},
-		{Method: "POST", Path: "/imports/preview", Name: "imports.preview", Summary: "Look at a file: how it is written, its columns, and where they would go", Tag: "imports", Upload: true, Body: previewBody, Answer: previewSchema, Handle: h.preview},
+		{Method: "POST", Path: "/imports", Name: "imports.create", Summary: "Import a CSV or XLSX file of up to 512 MiB in the background", Tag: "imports", Upload: true, MaxBody: maxUpload, Status: 202, Body: uploadSchema, Answer: one, Handle: h.create},
+		{Method: "POST", Path: "/imports/preview", Name: "imports.preview", Summary: "Look at a file: how it is written, its columns, and where they would go", Tag: "imports", Upload: true, MaxBody: maxUpload, Body: previewBody, Answer: previewSchema, Handle: h.preview},
 		{
 			Method: "GET", Path: "/imports", Name: "imports.list", Summary: "The newest imports", Tag: "imports", Params: []rest.Param{{Name: "limit", Description: "1 to 200.", Schema: rest.Int}},
 			Answer: rest.Obj(map[string]rest.Schema{"data": rest.Array(one)}, "data"), Handle: h.list,
 		},
 		{Method: "GET", Path: "/imports/{id}", Name: "imports.get", Summary: "How far an import has come", Tag: "imports", IDs: ids, Answer: one, Handle: h.get},
-		{Method: "GET", Path: "/imports/{id}/errors.csv", Name: "imports.errors", Summary: "The refused rows with their reasons, as CSV", Tag: "imports", IDs: ids, Handle: h.errors},
+		{Method: "GET", Path: "/imports/{id}/errors.csv", Name: "imports.errors", Summary: "The refused rows with their reasons, as CSV", Tag: "imports", IDs: ids, File: "text/csv", Handle: h.errors},
 		{Method: "POST", Path: "/imports/{id}/cancel", Name: "imports.cancel", Summary: "Stop an import; rows that are in stay", Tag: "imports", IDs: ids, Answer: one, Handle: h.cancel},
 		{Method: "POST", Path: "/imports/{id}/undo", Name: "imports.undo", Summary: "Take an import back", Tag: "imports", IDs: ids, Answer: one, Handle: h.undo},
 	}
