@@ -53,7 +53,7 @@ func (a *API) reads(o *record.Object) []rest.Route {
 	get.Params = []rest.Param{{Name: "redirect", Description: "false reads a merged record itself, in the bin, instead of leading to the one it became part of (308).", Schema: rest.Bool}}
 	timeline := route("/{id}/timeline", "timeline", "What happened to one of the "+many, rest.Obj(map[string]rest.Schema{"data": rest.Array(rest.Ref("Change")), "next_cursor": rest.Nullable(rest.Str)}, "data", "next_cursor"), a.timeline(o))
 	get.IDs, timeline.IDs = id, id
-	return []rest.Route{list, route("/schema", "schema", "The fields of "+many, rest.Schema{"type": "object"}, a.schema(o)), a.duplicatesRoute(o), get, timeline}
+	return []rest.Route{list, a.aggregateRoute(o), route("/schema", "schema", "The fields of "+many, rest.Schema{"type": "object"}, a.schema(o)), a.duplicatesRoute(o), get, timeline}
 }
 
 func (a *API) writes(o *record.Object) []rest.Route {
@@ -344,12 +344,20 @@ var listParams = []rest.Param{
 	{Name: "q", Description: "Words to search for.", Schema: rest.Str},
 	{Name: "count", Description: "exact or estimate: also count all matching rows.", Schema: rest.Schema{"type": "string", "enum": []any{"exact", "estimate"}}},
 	{Name: "filter", Description: "Nested and/or groups as JSON. Plain filters are field=value and field[op]=value.", Schema: rest.Str},
+	{Name: "view", Description: "A saved view; other parameters add to it.", Schema: rest.UUID},
+	{Name: "segment", Description: "Only members of this segment.", Schema: rest.UUID},
 	{Name: "trash", Description: "true lists the bin instead.", Schema: rest.Bool},
 }
 
 func (a *API) query(r *http.Request, o *record.Object) (record.Query, error) {
 	v := r.URL.Query()
-	q := record.Query{Cursor: v.Get("cursor"), Sort: v.Get("sort"), Search: v.Get("q"), Trash: v.Get("trash") == "true"}
+	if s := v.Get("view"); s != "" && uuid.Validate(s) != nil {
+		return record.Query{}, errs.New(errs.Malformed, "bad_parameter", "view is the id of a saved view.")
+	}
+	q, _, err := o.ParseList(r.Context(), v)
+	if err != nil {
+		return q, err
+	}
 	if s := v.Get("limit"); s != "" {
 		n, err := strconv.Atoi(s)
 		if err != nil || n < 1 {
@@ -364,9 +372,7 @@ func (a *API) query(r *http.Request, o *record.Object) (record.Query, error) {
 	default:
 		return q, errs.New(errs.Malformed, "bad_parameter", "count is exact or estimate.")
 	}
-	var err error
-	q.Filter, err = o.ParseFilter(r.Context(), v)
-	return q, err
+	return q, nil
 }
 
 // fields reads the fields parameter; nil means all.
