@@ -314,6 +314,10 @@ func (a *API) list(o *record.Object) rest.Handler {
 	}
 }
 
+// AppendPage writes a page of a list the way lists do, for contexts that list
+// records under an address of their own.
+func AppendPage(page *record.Page) []byte { return appendPage(page, nil, nil) }
+
 func appendPage(page *record.Page, only map[string]bool, expand map[uuid.UUID]map[string]*record.Record) []byte {
 	out := []byte(`{"data":[`)
 	for i, rec := range page.Records {
