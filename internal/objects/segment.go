@@ -67,7 +67,7 @@ func (s *Service) SavedSegment(ctx context.Context, id uuid.UUID) (*record.Segme
 	if err != nil {
 		return nil, err
 	}
-	return &record.Segment{ID: g.ID, Name: g.Name, Object: g.Object, Static: g.Kind == Static, Filter: filterText(g.Filter)}, nil
+	return &record.Segment{ID: g.ID, Name: g.Name, Object: g.Object, Static: g.Kind == Static, Filter: FilterText(g.Filter)}, nil
 }
 
 // segment reads a living segment the actor may see.

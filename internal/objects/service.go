@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"crm/internal/platform/auth"
 	"crm/internal/platform/errs"
 	"crm/internal/record"
 )
@@ -53,4 +54,13 @@ func (s *Service) object(name string) (*record.Object, error) {
 		return nil, errs.Field("object", "unknown_object", "There is no object called %q. Use a name like contact.", name)
 	}
 	return o, nil
+}
+
+// Object finds an object by its name, for pages that keep its lists.
+func (s *Service) Object(name string) (*record.Object, bool) { return s.k.Object(name) }
+
+// MayChange reports whether the actor may change a view: its owner, and admins.
+func (s *Service) MayChange(a *auth.Actor, v *View) bool {
+	scope := a.Grants.Scope("view", auth.Update)
+	return scope == auth.All || scope != auth.None && v.OwnerID != nil && *v.OwnerID == a.ID
 }

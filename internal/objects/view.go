@@ -100,7 +100,7 @@ func (s *Service) checkColumns(ctx context.Context, o *record.Object, v *View) e
 
 // cleanFilter reads a filter document and returns it in its stored form.
 func (s *Service) cleanFilter(ctx context.Context, o *record.Object, doc any) (any, error) {
-	f, err := o.ParseFilterJSON(ctx, filterText(doc))
+	f, err := o.ParseFilterJSON(ctx, FilterText(doc))
 	if err != nil {
 		if e := errs.As(err); e != nil {
 			return nil, errs.Field("filter", "bad_filter", "%s", e.Message)
@@ -117,8 +117,8 @@ func (s *Service) cleanFilter(ctx context.Context, o *record.Object, doc any) (a
 	return out, err
 }
 
-// filterText is a stored filter as text; no filter is {}.
-func filterText(doc any) string {
+// FilterText is a stored filter as text; no filter is {}.
+func FilterText(doc any) string {
 	if doc == nil {
 		return "{}"
 	}
@@ -138,7 +138,7 @@ func (s *Service) SavedView(ctx context.Context, id uuid.UUID) (*record.View, er
 	if v.DeletedAt != nil {
 		return nil, errs.Missing("view")
 	}
-	return &record.View{ID: v.ID, Name: v.Name, Object: v.Object, Filter: filterText(v.Filter), Sort: v.Sort, Search: v.Search, Columns: v.Columns}, nil
+	return &record.View{ID: v.ID, Name: v.Name, Object: v.Object, Filter: FilterText(v.Filter), Sort: v.Sort, Search: v.Search, Columns: v.Columns}, nil
 }
 
 // ViewsOf are the views of an object's list the actor has, in their order.
