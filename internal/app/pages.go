@@ -14,6 +14,7 @@ import (
 	"crm/internal/identity/identityhttp"
 	"crm/internal/leads/leadshttp"
 	"crm/internal/messaging/messaginghttp"
+	"crm/internal/objects/objectshttp"
 	"crm/internal/platform/auth"
 	"crm/internal/platform/page"
 	"crm/internal/record"
@@ -33,6 +34,7 @@ func (a *App) mountPages(r chi.Router) {
 	people := identityhttp.NewPages(identityhttp.PageDeps{Shell: shell, Service: a.Identity, Now: a.now, Address: a.address})
 	board := dealshttp.NewPages(pages, a.Deals, a.now)
 	lead := leadshttp.NewPages(pages, a.Leads)
+	kept := objectshttp.NewPages(pages, a.Objects)
 	mail := messaginghttp.NewPages(pages, a.Messaging, a.now)
 	models := scoringhttp.NewPages(shell, a.Scoring)
 	files := importinghttp.NewPages(shell, a.Kernel, a.Imports, a.now)
@@ -49,6 +51,7 @@ func (a *App) mountPages(r chi.Router) {
 		start.Mount(r)
 		board.Mount(r)
 		lead.Mount(r)
+		kept.Mount(r)
 		people.MountInside(r)
 		mail.MountInside(r)
 		models.Mount(r)

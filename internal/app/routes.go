@@ -11,6 +11,7 @@ import (
 	"crm/internal/identity/identityhttp"
 	"crm/internal/leads/leadshttp"
 	"crm/internal/messaging/messaginghttp"
+	"crm/internal/objects/objectshttp"
 	"crm/internal/platform/observe"
 	"crm/internal/platform/rest"
 	"crm/internal/record/exporting/exportinghttp"
@@ -36,6 +37,7 @@ func (a *App) API() *rest.API {
 	api.Add(messaginghttp.New(a.Messaging).Routes()...)
 	api.Add(leadshttp.New(a.Leads).Routes()...)
 	api.Add(activitieshttp.New(a.Activities).Routes()...)
+	api.Add(objectshttp.New(a.Objects).Routes()...)
 	return api
 }
 

@@ -14,6 +14,7 @@ import (
 	"crm/internal/identity"
 	"crm/internal/leads"
 	"crm/internal/messaging"
+	"crm/internal/objects"
 	"crm/internal/platform/config"
 	"crm/internal/platform/egress"
 	"crm/internal/platform/jobs"
@@ -32,6 +33,7 @@ type services struct {
 	Messaging  *messaging.Service
 	Imports    *importing.Service
 	Exports    *exporting.Service
+	Objects    *objects.Service
 
 	registry   *jobs.Registry
 	importsDir *importing.Dir
@@ -65,6 +67,10 @@ func (a *App) build(works bool) error {
 		}},
 		{"activities", func() error {
 			a.Activities, err = activities.New(activities.Deps{Kernel: a.Kernel, Now: a.now, Log: a.Log, Next: a.Deals})
+			return err
+		}},
+		{"objects", func() error {
+			a.Objects, err = objects.New(objects.Deps{Kernel: a.Kernel, Now: a.now})
 			return err
 		}},
 		{"scoring", func() error {

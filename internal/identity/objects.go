@@ -65,7 +65,7 @@ const (
 var salesObjects = []string{"contact", "account", "lead", "deal", "activity", "message"}
 
 // everyoneReads are settings that the work needs.
-var everyoneReads = []string{"user", "team", "pipeline", "stage", "product", "template", "lead_form", "scoring_model"}
+var everyoneReads = []string{"user", "team", "pipeline", "stage", "product", "template", "lead_form", "scoring_model", "view", "segment"}
 
 func salesGrants(scope string, actions ...auth.Action) map[string]any {
 	g := map[string]any{}
@@ -77,6 +77,10 @@ func salesGrants(scope string, actions ...auth.Action) map[string]any {
 	for _, o := range everyoneReads {
 		g[o+":read"] = "all"
 	}
+	// Everybody keeps views of their own, and segments in their reach; a view says
+	// itself who else has it.
+	g["view:create"], g["view:update"], g["view:delete"] = "own", "own", "own"
+	g["segment:create"], g["segment:update"], g["segment:delete"] = "own", scope, scope
 	return g
 }
 

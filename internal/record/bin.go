@@ -140,7 +140,7 @@ func (o *Object) checkFree(ctx context.Context, tx pgx.Tx, r *Record, f *Field) 
 	}
 	holder := "another " + strings.ToLower(def.Label)
 	e := errs.New(errs.Conflict, "already_exists", "")
-	if scope := a.Grants.Scope(def.Name, auth.Read); scope != auth.None && scopeAllows(a, scope, holders[0]) {
+	if scope := a.Grants.Scope(def.Name, auth.Read); Allows(a, scope, holders[0]) {
 		holder = "“" + holders[0].Title() + "”"
 		e.Data = map[string]any{"field": f.Name, "holder": map[string]any{"id": holders[0].ID(), "title": holders[0].Title()}}
 	}

@@ -38,6 +38,15 @@ func (d *Definition) parseSort(s string) ([]SortKey, error) {
 	return keys, nil
 }
 
+// CheckSort refuses a stored sort that no list could use.
+func (d *Definition) CheckSort(s string) error {
+	_, err := d.parseSort(s)
+	if e := errs.As(err); e != nil {
+		return errs.Fields(e.Fields).Err()
+	}
+	return err
+}
+
 // cursor is the place after a row. It names tenant and sort, so that one cannot
 // be used where it makes no sense; it grants nothing, so it is not signed.
 type cursor struct {

@@ -147,9 +147,7 @@ func (k *Kernel) countBroken(ctx context.Context, tx pgx.Tx, a *auth.Actor, o *O
 	if err != nil {
 		return err
 	}
-	if more != "" {
-		where += " and " + more
-	}
+	where += " and " + more
 	var n int64
 	if err := tx.QueryRow(ctx, "select count(*) from "+o.Def.Table+" t where "+where, b.args...).Scan(&n); err != nil {
 		return err

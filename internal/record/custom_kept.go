@@ -176,7 +176,7 @@ func (f *Field) uniqueText(v any) string {
 }
 
 // keptOps are the comparisons custom_values answers; the others read the documents.
-var keptOps = []Op{Eq, In, Gt, Gte, Lt, Lte, Between, within}
+var keptOps = []Op{Eq, In, Gt, Gte, Lt, Lte, Between}
 
 // kept compiles a condition on an indexed custom field into a look-up by index.
 func (b *sqlBuilder) kept(c *Cond, alias string) (string, bool) {
@@ -189,6 +189,12 @@ func (b *sqlBuilder) kept(c *Cond, alias string) (string, bool) {
 	}
 	col := "v." + f.keptColumn()
 	var test string
+	if f.keptColumn() == "time_value" {
+		return b.inKept(f, alias, b.moments(f.asInstant(c), col)), true
+	}
+	if slices.ContainsFunc(c.Values, hasCurrency) {
+		return "", false // the narrow table knows no currencies
+	}
 	switch c.Op {
 	case In:
 		list := make([]any, len(c.Values))
@@ -198,20 +204,30 @@ func (b *sqlBuilder) kept(c *Cond, alias string) (string, bool) {
 		test = col + " = any(" + b.arg(typedList(f, list)) + ")"
 	case Between:
 		test = fmt.Sprintf("%s between %s and %s", col, b.arg(b.keptValue(f, c.Values[0])), b.arg(b.keptValue(f, c.Values[1])))
-	case within:
-		from, to := c.From, c.To
-		if f.Type.Name() == "date" { // the calendar days the span touches
-			from = day(c.From)
-			if to = day(c.To); !to.Equal(c.To) {
-				to = to.AddDate(0, 0, 1)
-			}
-		}
-		test = fmt.Sprintf("%s >= %s and %s < %s", col, b.arg(from), col, b.arg(to))
 	default:
 		test = fmt.Sprintf("%s %s %s", col, sqlOps[c.Op], b.arg(b.keptValue(f, c.Values[0])))
 	}
+	return b.inKept(f, alias, test), true
+}
+
+func (b *sqlBuilder) inKept(f *Field, alias, test string) string {
 	return fmt.Sprintf("%s.id in (select v.record_id from custom_values v where v.tenant_id = %s and v.field_id = %s and %s)",
-		alias, b.arg(b.actor.TenantID), b.arg(f.ID), test), true
+		alias, b.arg(b.actor.TenantID), b.arg(f.ID), test)
+}
+
+// asInstant is the condition on the kept instants of a date or time: a day is kept
+// as its midnight in UTC.
+func (f *Field) asInstant(c *Cond) *Cond {
+	out := &Cond{Field: &Field{Name: f.Name, Type: timeType{}}, Op: c.Op}
+	for _, v := range c.Values {
+		out.Values = append(out.Values, momentOf(f, v))
+	}
+	return out
+}
+
+func hasCurrency(v any) bool {
+	_, ok := v.(money.Amount)
+	return ok
 }
 
 // keptValue is a comparison value in the type of the field's column.
@@ -219,6 +235,9 @@ func (b *sqlBuilder) keptValue(f *Field, v any) any {
 	switch v := v.(type) {
 	case int64, float64, money.Amount:
 		x, _ := exact(v).Float64()
+		return x
+	case Figure:
+		x, _ := v.rat().Float64()
 		return x
 	case bool, uuid.UUID:
 		return fmt.Sprint(v)

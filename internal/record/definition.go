@@ -91,6 +91,7 @@ type Definition struct {
 	Table       string
 	Fields      []*Field
 	Owned       bool     // rows have owner_id and team_id, so scopes own and team apply
+	Shared      bool     // rows say in sharing (private, team, all) who may see them; scopes only limit changing
 	NoSearch    bool     // not part of global search
 	Uncached    bool     // its rows are written past the kernel all the time (a ledger)
 	System      bool     // settings of the tenant rather than records of people

@@ -1,12 +1,14 @@
 package record
 
 import (
-	"encoding/json"
+	"context"
 	"net/url"
 	"slices"
 	"sort"
 	"strings"
 	"time"
+
+	"github.com/google/uuid"
 
 	"crm/internal/platform/errs"
 )
@@ -30,46 +32,103 @@ const (
 	AnyOf      Op = "any_of"
 	AllOf      Op = "all_of"
 	NoneOf     Op = "none_of"
-	within     Op = "within" // a relative range such as last_days:7
+	InSegment  Op = "in_segment" // of the pseudo field "segment" only
 )
 
 var (
 	textOps    = []Op{Eq, Ne, In, NotIn, Contains, StartsWith, Gt, Gte, Lt, Lte, IsNull}
 	orderedOps = []Op{Eq, Ne, In, NotIn, Gt, Gte, Lt, Lte, Between, IsNull}
-	timeOps    = []Op{Eq, Ne, Gt, Gte, Lt, Lte, Between, IsNull, within}
+	timeOps    = orderedOps
+	segmentOps = []Op{InSegment, Eq, Ne, In, NotIn}
 )
 
 // Filter is one node of the filter grammar that lists, views, segments, bulk
 // selections, reports and the API share: a group (All or Any) or a condition.
+// A node with both groups needs both; an empty node matches everything.
+//
+// It compiles to SQL (sql.go) and is evaluated in memory (evaluate.go); the two
+// must say the same of every record, empty values included.
 type Filter struct {
 	All  []Filter
 	Any  []Filter
 	Cond *Cond
 }
 
-// Cond compares one field, at most one relation away, with values.
+// Cond compares one field, at most one relation away, with values. An empty
+// field only matches is_null, ne, not_in and none_of.
 type Cond struct {
 	Relation *Field // nil for a field of the object itself
-	Field    *Field
+	Field    *Field // nil for a condition on segments
 	Op       Op
-	Values   []any
-	From, To time.Time // for within: From ≤ value < To
+	// Values are canonical values of the field's type, except: times may be a
+	// Moment, money may be a Figure.
+	Values []any
+	// Words are what to keep instead of a value when the filter is stored, because
+	// they mean something else tomorrow or to somebody else: "last_days:7", "me".
+	// nil, or one per value, "" = the value itself.
+	Words []string
+	// Segments are the segments a condition names: member of any of them, or for
+	// Ne and NotIn of none.
+	Segments []SegmentRef
+}
+
+// SegmentRef is a segment inside a filter. Inner is what makes a member of a
+// dynamic segment, read for the very caller.
+type SegmentRef struct {
+	ID     uuid.UUID
+	Static bool
+	Inner  Filter
 }
 
 // Resolver finds the definition of an object with the tenant's custom fields.
 type Resolver func(object string) (*Definition, error)
 
+// Limits of one filter, so that a statement stays of a size PostgreSQL plans well.
+const (
+	maxFilterDepth  = 4
+	maxConditions   = 100
+	maxFilterValues = 500
+	maxFilterText   = 500 // runes of a searched text
+	maxSegmentDepth = 3   // segments may name segments
+)
+
 // parser turns user input into a Filter over one definition.
 type parser struct {
 	def      *Definition
 	resolve  Resolver
+	segment  func(id uuid.UUID) (*Segment, error) // nil = no segments here
+	me       uuid.UUID
 	now      time.Time
 	zone     *time.Location
-	currency string
+	conds    *int // conditions read so far, those of inner segments included
+	segments int  // how many segments deep this parser is
 }
 
 // listParams are query parameters that are not filters.
-var listParams = []string{"limit", "cursor", "sort", "fields", "expand", "q", "count", "filter", "view", "peek", "trash", "after", "before"}
+var listParams = []string{"limit", "cursor", "sort", "fields", "expand", "q", "count", "filter", "view", "peek", "trash", "after", "before", "columns"}
+
+// ListParam reports whether a query parameter of a list is no filter.
+func ListParam(name string) bool { return slices.Contains(listParams, name) }
+
+// ParseFilter reads the filter parameters of a URL for this object. Names in
+// ignore are parameters of the caller's own.
+func (o *Object) ParseFilter(ctx context.Context, q url.Values, ignore ...string) (Filter, error) {
+	p, err := o.parser(ctx)
+	if err != nil {
+		return Filter{}, err
+	}
+	return p.parseURL(q, ignore)
+}
+
+// ParseFilterJSON reads a stored filter (views, segments, campaigns, bulk
+// selections). Relative dates and "me" are resolved for the caller, now.
+func (o *Object) ParseFilterJSON(ctx context.Context, raw string) (Filter, error) {
+	p, err := o.parser(ctx)
+	if err != nil {
+		return Filter{}, err
+	}
+	return p.parseJSON(raw)
+}
 
 // parseURL reads every filter parameter of a query string.
 func (p *parser) parseURL(q url.Values, ignore []string) (Filter, error) {
@@ -89,15 +148,48 @@ func (p *parser) parseURL(q url.Values, ignore []string) (Filter, error) {
 			out.All = append(out.All, Filter{Cond: c})
 		}
 	}
-	if raw := q.Get("filter"); raw != "" {
+	for _, raw := range q["filter"] {
+		if raw == "" {
+			continue
+		}
 		f, err := p.parseJSON(raw)
 		if err != nil {
 			refused = append(refused, fieldErrors("filter", err)...)
 		} else {
-			out.All = append(out.All, f)
+			out.All = append(out.All, f.parts()...)
 		}
 	}
 	return out, malformed(refused)
+}
+
+// parts are the conditions of a filter that must all hold.
+func (f Filter) parts() []Filter {
+	switch {
+	case f.Empty():
+		return nil
+	case f.Cond != nil || len(f.Any) > 0:
+		return []Filter{f}
+	}
+	var out []Filter
+	for _, g := range f.All {
+		out = append(out, g.parts()...)
+	}
+	return out
+}
+
+// Empty reports whether the filter has no condition at all.
+func (f Filter) Empty() bool {
+	full := func(f Filter) bool { return !f.Empty() }
+	return f.Cond == nil && !slices.ContainsFunc(f.All, full) && !slices.ContainsFunc(f.Any, full)
+}
+
+// And joins filters that must all hold.
+func And(filters ...Filter) Filter {
+	var out Filter
+	for _, f := range filters {
+		out.All = append(out.All, f.parts()...)
+	}
+	return out
 }
 
 // malformed makes refused query parameters a 400: the request cannot be read.
@@ -113,13 +205,20 @@ func malformed(refused errs.Fields) error {
 func fieldErrors(key string, err error) []errs.FieldError {
 	e := errs.As(err)
 	if e == nil || len(e.Fields) == 0 {
-		return []errs.FieldError{{Field: key, Code: "invalid", Message: err.Error()}}
+		return []errs.FieldError{{Field: key, Code: "invalid", Message: message(e, err)}}
 	}
 	out := slices.Clone(e.Fields)
 	for i := range out {
 		out[i].Field = key
 	}
 	return out
+}
+
+func message(e *errs.Error, err error) string {
+	if e != nil {
+		return e.Message
+	}
+	return err.Error()
 }
 
 func sortedKeys(q url.Values) []string {
@@ -140,97 +239,46 @@ func splitKey(key string) (string, Op) {
 	return name, Op(strings.TrimSuffix(rest, "]"))
 }
 
-const maxFilterDepth = 4
-
-type jsonFilter struct {
-	And   []jsonFilter `json:"and"`
-	Or    []jsonFilter `json:"or"`
-	Field string       `json:"field"`
-	Op    Op           `json:"op"`
-	Value any          `json:"value"`
-}
-
-// parseJSON reads {"and":[{"field":"status","op":"eq","value":"new"},{"or":[…]}]}.
-func (p *parser) parseJSON(raw string) (Filter, error) {
-	dec := json.NewDecoder(strings.NewReader(raw))
-	dec.UseNumber()
-	dec.DisallowUnknownFields()
-	var j jsonFilter
-	if err := dec.Decode(&j); err != nil {
-		return Filter{}, errs.Field("filter", "not_json", "filter must be JSON like {\"and\":[{\"field\":\"status\",\"op\":\"eq\",\"value\":\"new\"}]}.")
+// ManyValued reports whether an operator takes several values, which an address
+// separates by commas.
+func (op Op) ManyValued() bool {
+	switch op {
+	case In, NotIn, AnyOf, AllOf, NoneOf, Between, InSegment:
+		return true
 	}
-	return p.fromJSON(j, 0)
-}
-
-func (p *parser) fromJSON(j jsonFilter, depth int) (Filter, error) {
-	if depth > maxFilterDepth {
-		return Filter{}, errs.Field("filter", "too_deep", "A filter may nest groups at most %d deep.", maxFilterDepth)
-	}
-	if j.Field != "" {
-		return p.jsonCond(j)
-	}
-	var out Filter
-	for _, group := range []struct {
-		in  []jsonFilter
-		out *[]Filter
-	}{{j.And, &out.All}, {j.Or, &out.Any}} {
-		for _, sub := range group.in {
-			f, err := p.fromJSON(sub, depth+1)
-			if err != nil {
-				return Filter{}, err
-			}
-			*group.out = append(*group.out, f)
-		}
-	}
-	return out, nil
-}
-
-func (p *parser) jsonCond(j jsonFilter) (Filter, error) {
-	if j.Op == "" {
-		j.Op = Eq
-	}
-	var parts []string
-	switch v := j.Value.(type) {
-	case nil:
-		j.Op, parts = IsNull, []string{"true"}
-	case []any:
-		for _, it := range v {
-			s, _ := textOf(it)
-			parts = append(parts, s)
-		}
-	default:
-		s, _ := textOf(v)
-		parts = []string{s}
-	}
-	c, err := p.condValues(j.Field, j.Op, parts)
-	if err != nil {
-		return Filter{}, err
-	}
-	return Filter{Cond: c}, nil
+	return false
 }
 
 // cond reads one condition from text; list operators split at commas.
 func (p *parser) cond(name string, op Op, raw string) (*Cond, error) {
-	parts := []string{raw}
-	switch op {
-	case In, NotIn, AnyOf, AllOf, NoneOf, Between:
-		parts = strings.Split(raw, ",")
+	parts := []any{raw}
+	if op.ManyValued() {
+		parts = parts[:0]
+		for _, s := range strings.Split(raw, ",") {
+			parts = append(parts, s)
+		}
 	}
 	return p.condValues(name, op, parts)
 }
 
-func (p *parser) condValues(name string, op Op, parts []string) (*Cond, error) {
+// condValues reads one condition. Values are texts, as an address has them, or
+// decoded JSON objects.
+func (p *parser) condValues(name string, op Op, parts []any) (*Cond, error) {
+	if *p.conds++; *p.conds > maxConditions {
+		return nil, errs.Field("filter", "too_many", "A filter may have at most %d conditions.", maxConditions)
+	}
+	if name == "segment" && p.segment != nil {
+		return p.segmentCond(op, parts)
+	}
 	c, err := p.field(name)
 	if err != nil {
 		return nil, err
 	}
 	c.Op = op
-	if c.Field.Type.Name() == "datetime" || c.Field.Type.Name() == "date" {
-		if ok, err := p.relative(c, parts); ok || err != nil {
-			return c, err
-		}
+	if k := c.Field.kind(); k == kindDate || k == kindTime {
+		c.Op, parts = wordAsOperator(op, parts)
 	}
-	if c.Field.Type.Name() == "list" && (op == Eq || op == In) {
+	if c.Field.kind() == kindList && (op == Eq || op == In) {
 		c.Op = AnyOf
 	}
 	if !slices.Contains(c.Field.Type.Ops(), c.Op) {
@@ -242,77 +290,49 @@ func (p *parser) condValues(name string, op Op, parts []string) (*Cond, error) {
 func opList(ops []Op) string {
 	var s []string
 	for _, o := range ops {
-		if o != within {
-			s = append(s, string(o))
-		}
+		s = append(s, string(o))
 	}
 	return strings.Join(s, ", ")
 }
 
-// field resolves "status", "account.industry" or "custom.tier".
+// field resolves "status", "account.industry", "custom.tier", "account.custom.tier"
+// or "owner.email". Lists, filters, totals and views all find fields here.
 func (p *parser) field(name string) (*Cond, error) {
 	if f, ok := p.def.Field(name); ok {
 		return &Cond{Field: f}, nil
 	}
 	rel, rest, ok := strings.Cut(name, ".")
-	if ok && rel != "custom" {
-		rf, found := p.def.Field(rel + "_id")
-		if found && rf.Target != "" {
-			target, err := p.resolve(rf.Target)
-			if err != nil {
-				return nil, err
-			}
-			if f, ok := target.Field(rest); ok {
-				return &Cond{Relation: rf, Field: f}, nil
-			}
-		}
+	if !ok || rel == "custom" {
+		return nil, p.unknown(name)
 	}
-	return nil, errs.Field(name, "unknown_field", "There is no field %q on %s to filter by.", name, p.def.Plural)
+	rf := p.relation(rel)
+	if rf == nil {
+		return nil, p.unknown(name)
+	}
+	target, err := p.resolve(rf.Target)
+	if err != nil {
+		return nil, p.unknown(name)
+	}
+	f, ok := target.Field(rest)
+	if !ok && strings.Contains(strings.TrimPrefix(rest, "custom."), ".") {
+		return nil, errs.Field(name, "too_far", "%q goes over more than one relation. A filter may look one relation away, like account.industry.", name)
+	}
+	if !ok {
+		return nil, p.unknown(name)
+	}
+	return &Cond{Relation: rf, Field: f}, nil
 }
 
-func (p *parser) values(c *Cond, parts []string) error {
-	if c.Op == IsNull {
-		v, err := boolType{}.ParseText(c.Field, firstOr(parts, "true"))
-		c.Values = []any{v}
-		return err
-	}
-	if len(parts) > 500 {
-		return refuse(c.Field, "too_many", "A filter may list at most 500 values.")
-	}
-	for _, s := range parts {
-		v, err := p.value(c, s)
-		if err != nil {
-			return err
+// relation finds the field behind "account", "owner" or "created_by".
+func (p *parser) relation(name string) *Field {
+	for _, n := range []string{name + "_id", name} {
+		if f, ok := p.def.Field(n); ok && f.Target != "" && f.kind() == kindID {
+			return f
 		}
-		c.Values = append(c.Values, v)
-	}
-	if c.Op == Between && len(c.Values) != 2 {
-		return refuse(c.Field, "needs_two", "between needs two values: from,to.")
 	}
 	return nil
 }
 
-// value reads one comparison value. Pattern operators take the text as it is:
-// "smi" is no e-mail address, yet a fine thing to search one for.
-func (p *parser) value(c *Cond, s string) (any, error) {
-	s = strings.TrimSpace(CleanText(s))
-	switch {
-	case c.Op == Contains || c.Op == StartsWith:
-		return s, nil
-	case c.Field.Type.Name() == "list":
-		return s, nil
-	case c.Field.Type.Name() == "email":
-		return strings.ToLower(s), nil
-	}
-	if s == "" {
-		return nil, refuse(c.Field, "empty", "The filter on %s needs a value; use %s[is_null]=true for empty ones.", c.Field.Label, c.Field.Name)
-	}
-	return readText(c.Field, s, p.currency)
-}
-
-func firstOr(s []string, fallback string) string {
-	if len(s) > 0 && s[0] != "" {
-		return s[0]
-	}
-	return fallback
+func (p *parser) unknown(name string) error {
+	return errs.Field(name, "unknown_field", "There is no field %q on %s to filter by.", name, p.def.Plural)
 }

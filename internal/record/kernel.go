@@ -39,6 +39,7 @@ type Kernel struct {
 	watchers    []func(Notice)
 	subscribers []Subscriber
 	movers      []Mover
+	saved       Saved // views and segments; nil = none
 }
 
 // Deps are what a Kernel needs. Cache may be nil: then records are not cached, and

@@ -64,7 +64,7 @@ func (o *Object) listWhere(b *sqlBuilder, scope auth.Scope, q Query, n narrowing
 	if err != nil {
 		return "", err
 	}
-	if filter != "" {
+	if !q.Filter.Empty() {
 		where += " and " + filter
 	}
 	if s := n.sql(b, o.Def, q, "t"); s != "" {

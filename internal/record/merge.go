@@ -128,7 +128,7 @@ func (o *Object) lockMerge(ctx context.Context, tx pgx.Tx, m Merge) (into *Recor
 		if r == nil {
 			return nil, nil, errs.Missing(strings.ToLower(def.Label))
 		}
-		if scope := a.Grants.Scope(def.Name, action); scope == auth.None || !scopeAllows(a, scope, r) {
+		if scope := a.Grants.Scope(def.Name, action); !Allows(a, scope, r) {
 			return nil, nil, auth.Denied(def.Name, action)
 		}
 		if op.Kind == OpDelete && !seen[op.ID] {

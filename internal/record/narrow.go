@@ -144,7 +144,7 @@ func (d *Definition) longDocuments() bool {
 }
 
 func (d *Definition) condPattern(c *Cond) string {
-	if c.Relation != nil || !c.Field.Search || c.Field.Custom || len(c.Values) != 1 {
+	if c.Field == nil || c.Relation != nil || !c.Field.Search || c.Field.Custom || len(c.Values) != 1 {
 		return ""
 	}
 	text, ok := c.Values[0].(string)

@@ -46,7 +46,7 @@ func (o *Object) Purge(ctx context.Context, ids ...uuid.UUID) error {
 			if found[i] == nil {
 				return errs.Missing(strings.ToLower(o.Def.Label))
 			}
-			if !scopeAllows(a, a.Grants.Scope(o.Def.Name, auth.Purge), found[i]) {
+			if !Allows(a, a.Grants.Scope(o.Def.Name, auth.Purge), found[i]) {
 				return auth.Denied(o.Def.Name, auth.Purge)
 			}
 		}

@@ -3,7 +3,6 @@ package record
 import (
 	"context"
 	"fmt"
-	"net/url"
 	"strings"
 
 	"github.com/google/uuid"
@@ -39,37 +38,6 @@ type Page struct {
 	Next    string // cursor of the next page, "" at the end
 	Count   *int64 // all matching rows, when asked for
 	Rough   bool   // Count is an estimate
-}
-
-// ParseFilter reads the filter parameters of a URL for this object. Names in
-// ignore are parameters of the caller's own.
-func (o *Object) ParseFilter(ctx context.Context, q url.Values, ignore ...string) (Filter, error) {
-	p, err := o.parser(ctx)
-	if err != nil {
-		return Filter{}, err
-	}
-	return p.parseURL(q, ignore)
-}
-
-// ParseFilterJSON reads a stored filter (segments, campaigns, bulk selections).
-func (o *Object) ParseFilterJSON(ctx context.Context, raw string) (Filter, error) {
-	p, err := o.parser(ctx)
-	if err != nil {
-		return Filter{}, err
-	}
-	return p.parseJSON(raw)
-}
-
-func (o *Object) parser(ctx context.Context) (*parser, error) {
-	a, err := auth.Must(ctx)
-	if err != nil {
-		return nil, err
-	}
-	def, err := o.k.Definition(ctx, o.Def.Name)
-	if err != nil {
-		return nil, err
-	}
-	return &parser{def: def, resolve: o.k.resolver(ctx), now: o.k.Now(), zone: zone(a), currency: a.Currency}, nil
 }
 
 // Get returns one record the actor may see. Records in the bin are found too,

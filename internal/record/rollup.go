@@ -362,9 +362,7 @@ func (r *rollUp) sql(a *auth.Actor, ids []uuid.UUID) (string, []any, error) {
 	if err != nil {
 		return "", nil, err
 	}
-	if filter != "" {
-		where += " and " + filter
-	}
+	where += " and " + filter
 	value, currency := r.aggregate(b)
 	return fmt.Sprintf("select %s, %s, min(%s), max(%s) from %s c where %s group by 1", key, value, currency, currency, r.child.Def.Table, where), b.args, nil
 }

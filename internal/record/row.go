@@ -142,6 +142,10 @@ func (r *Record) show() *Shown {
 }
 
 func (r *row) visible(a *auth.Actor, scope auth.Scope, d *Definition) bool {
+	if d.Shared && a.Kind != auth.System {
+		rec, err := r.record(d)
+		return err == nil && sharedWith(a, rec)
+	}
 	return !d.Owned || reaches(a, scope, r.owner, r.team)
 }
 

@@ -9,7 +9,6 @@ import (
 	"github.com/google/uuid"
 
 	"crm/internal/platform/auth"
-	"crm/internal/platform/money"
 )
 
 // sqlBuilder collects a statement's arguments. Names of tables and columns come
@@ -26,8 +25,11 @@ func (b *sqlBuilder) arg(v any) string {
 }
 
 // visible is the actor's scope over the rows of d as a predicate on alias, or
-// "" when every row of the tenant may be seen.
+// "" when every row of the tenant may be seen. See Allows.
 func (b *sqlBuilder) visible(d *Definition, scope auth.Scope, alias string) string {
+	if d.Shared && b.actor.Kind != auth.System {
+		return b.shared(alias)
+	}
 	if !d.Owned || scope == auth.All {
 		return ""
 	}
@@ -38,10 +40,18 @@ func (b *sqlBuilder) visible(d *Definition, scope auth.Scope, alias string) stri
 		alias, b.arg(b.actor.TeamUsers), b.arg(b.actor.TeamIDs))
 }
 
-// scopeAllows is visible for a record in memory; both must say the same.
-func scopeAllows(a *auth.Actor, scope auth.Scope, r *Record) bool {
-	if !r.Def.Owned {
-		return true
+// shared is the predicate of records that say themselves who sees them.
+func (b *sqlBuilder) shared(alias string) string {
+	return fmt.Sprintf("(%[1]s.owner_id = %[2]s or %[1]s.sharing = 'all' or (%[1]s.sharing = 'team' and (%[1]s.owner_id = any(%[3]s) or %[1]s.team_id = any(%[4]s))))",
+		alias, b.arg(b.actor.ID), b.arg(b.actor.TeamUsers), b.arg(b.actor.TeamIDs))
+}
+
+// Allows reports whether a scope reaches a record. It is what the lists' SQL says,
+// for a record in memory. For changing a shared record the scope alone counts:
+// that somebody may look at it does not let them change it.
+func Allows(a *auth.Actor, scope auth.Scope, r *Record) bool {
+	if scope == auth.None || !r.Def.Owned {
+		return scope != auth.None
 	}
 	owner, _ := r.Get("owner_id").(uuid.UUID)
 	team, _ := r.Get("team_id").(uuid.UUID)
@@ -62,7 +72,15 @@ func reaches(a *auth.Actor, scope auth.Scope, owner, team uuid.UUID) bool {
 	return false
 }
 
-// where compiles a filter over alias into a predicate; "" means no condition.
+// sharedWith is shared for a record in memory.
+func sharedWith(a *auth.Actor, r *Record) bool {
+	owner, _ := r.Get("owner_id").(uuid.UUID)
+	team, _ := r.Get("team_id").(uuid.UUID)
+	sharing := r.Get("sharing")
+	return reaches(a, auth.Own, owner, team) || sharing == any("all") || sharing == any("team") && reaches(a, auth.Team, owner, team)
+}
+
+// where compiles a filter over alias into a predicate.
 func (b *sqlBuilder) where(f Filter, alias string) (string, error) {
 	if f.Cond != nil {
 		return b.cond(f.Cond, alias)
@@ -76,6 +94,8 @@ func (b *sqlBuilder) where(f Filter, alias string) (string, error) {
 		return "", err
 	}
 	switch {
+	case all == "" && either == "":
+		return "true", nil
 	case all == "":
 		return either, nil
 	case either == "":
@@ -91,9 +111,7 @@ func (b *sqlBuilder) group(fs []Filter, glue, alias string) (string, error) {
 		if err != nil {
 			return "", err
 		}
-		if s != "" {
-			parts = append(parts, s)
-		}
+		parts = append(parts, s)
 	}
 	if len(parts) == 0 {
 		return "", nil
@@ -102,157 +120,67 @@ func (b *sqlBuilder) group(fs []Filter, glue, alias string) (string, error) {
 }
 
 // cond compiles one condition; one over a relation only sees related records
-// that the actor may read.
+// that the actor may read, and needs one: without a related record not even
+// is_null holds.
 func (b *sqlBuilder) cond(c *Cond, alias string) (string, error) {
+	if c.Field == nil {
+		return b.membership(c, alias)
+	}
 	if c.Relation == nil {
 		return b.compare(c, alias), nil
 	}
-	target, err := b.defs(c.Relation.Target)
+	target, vis, err := b.related(c.Relation, "r")
 	if err != nil {
 		return "", err
-	}
-	scope := b.actor.Grants.Scope(target.Name, auth.Read)
-	if scope == auth.None {
-		return "", auth.Denied(target.Name, auth.Read)
-	}
-	vis := b.visible(target, scope, "r")
-	if vis != "" {
-		vis = " and " + vis
 	}
 	return fmt.Sprintf("exists (select 1 from %s r where r.tenant_id = %s.tenant_id and r.id = %s.%s and r.deleted_at is null%s and %s)",
 		target.Table, alias, alias, c.Relation.Column, vis, b.compare(c, "r")), nil
 }
 
-var sqlOps = map[Op]string{Eq: "=", Gt: ">", Gte: ">=", Lt: "<", Lte: "<="}
-
-func (b *sqlBuilder) compare(c *Cond, alias string) string {
-	if s, ok := b.kept(c, alias); ok {
-		return s
+// related is the definition behind a relation and the predicate of its rows the
+// actor may read.
+func (b *sqlBuilder) related(relation *Field, alias string) (*Definition, string, error) {
+	target, err := b.defs(relation.Target)
+	if err != nil {
+		return nil, "", err
 	}
-	col := b.column(c.Field, alias)
-	switch c.Op {
-	case IsNull:
-		return isNull(c.Field, col, c.Values[0] == any(true))
-	case Eq, Gt, Gte, Lt, Lte:
-		return fmt.Sprintf("%s %s %s", col, sqlOps[c.Op], b.value(c.Field, c.Values[0]))
-	case Ne:
-		return fmt.Sprintf("%s is distinct from %s", col, b.value(c.Field, c.Values[0]))
-	case In, NotIn:
-		return b.membership(c, col)
-	case Between:
-		return fmt.Sprintf("%s between %s and %s", col, b.value(c.Field, c.Values[0]), b.value(c.Field, c.Values[1]))
-	case Contains:
-		return fmt.Sprintf("lower(%s) like %s", col, b.arg("%"+escapeLike(c.Values[0].(string))+"%"))
-	case StartsWith:
-		return fmt.Sprintf("lower(%s) like %s", col, b.arg(escapeLike(c.Values[0].(string))+"%"))
-	case within:
-		return b.span(c, col)
+	scope := b.actor.Grants.Scope(target.Name, auth.Read)
+	if scope == auth.None {
+		return nil, "", auth.Denied(target.Name, auth.Read)
 	}
-	return b.overlap(c, col)
+	vis := b.visible(target, scope, alias)
+	if vis != "" {
+		vis = " and " + vis
+	}
+	return target, vis, nil
 }
 
-func isNull(f *Field, col string, want bool) string {
-	not := ""
-	if !want {
-		not = " not"
+// membership compiles "in one of these segments", or in none.
+func (b *sqlBuilder) membership(c *Cond, alias string) (string, error) {
+	var parts []string
+	for _, s := range c.Segments {
+		if s.Static {
+			parts = append(parts, fmt.Sprintf("exists (select 1 from segment_members m where m.tenant_id = %s.tenant_id and m.segment_id = %s and m.record_id = %s.id)", alias, b.arg(s.ID), alias))
+			continue
+		}
+		inner, err := b.where(s.Inner, alias)
+		if err != nil {
+			return "", err
+		}
+		parts = append(parts, inner)
 	}
-	if f.Type.Name() == "list" && !f.Custom {
-		return fmt.Sprintf("(cardinality(%s) = 0) is%s true", col, not)
-	}
-	return fmt.Sprintf("%s is%s null", col, not)
-}
-
-func (b *sqlBuilder) membership(c *Cond, col string) string {
-	var refs []string
-	for _, v := range c.Values {
-		refs = append(refs, b.value(c.Field, v))
-	}
-	in := fmt.Sprintf("%s in (%s)", col, strings.Join(refs, ", "))
+	in := "(" + strings.Join(parts, " or ") + ")"
 	if c.Op == NotIn {
-		return fmt.Sprintf("(%s) is not true", in)
+		return "(" + in + " is not true)", nil
 	}
-	return in
+	return in, nil
 }
 
-func (b *sqlBuilder) span(c *Cond, col string) string {
-	if c.Field.Type.Name() == "date" {
-		// A span given as instants covers the calendar days it touches.
-		return fmt.Sprintf("(%s >= %s::date and %s < %s::date)", col, b.arg(c.From.Format("2006-01-02")), col, b.arg(ceilDate(c)))
+// uses reports whether a filter holds a condition that is.
+func (f Filter) uses(is func(*Cond) bool) bool {
+	inside := func(g Filter) bool { return g.uses(is) }
+	if f.Cond != nil {
+		return is(f.Cond) || slices.ContainsFunc(f.Cond.Segments, func(s SegmentRef) bool { return s.Inner.uses(is) })
 	}
-	return fmt.Sprintf("(%s >= %s and %s < %s)", col, b.arg(c.From), col, b.arg(c.To))
-}
-
-func ceilDate(c *Cond) string {
-	to := midnight(c.To)
-	if !to.Equal(c.To) {
-		to = to.AddDate(0, 0, 1)
-	}
-	return to.Format("2006-01-02")
-}
-
-func (b *sqlBuilder) overlap(c *Cond, col string) string {
-	var items []string
-	for _, v := range c.Values {
-		items = append(items, fmt.Sprint(v))
-	}
-	arg := b.arg(items)
-	if c.Field.Custom {
-		col = fmt.Sprintf("array(select jsonb_array_elements_text(case jsonb_typeof(%[1]s) when 'array' then %[1]s else '[]' end))", col)
-	}
-	switch c.Op {
-	case AllOf:
-		return fmt.Sprintf("%s @> %s::text[]", col, arg)
-	case NoneOf:
-		return fmt.Sprintf("not (%s && %s::text[])", col, arg)
-	}
-	return fmt.Sprintf("%s && %s::text[]", col, arg)
-}
-
-// column is the SQL expression of a field; custom fields are read from the
-// document with a cast to their type.
-func (b *sqlBuilder) column(f *Field, alias string) string {
-	if !f.Custom {
-		return alias + "." + f.Column
-	}
-	path := fmt.Sprintf("%s.custom->>%s", alias, b.arg(f.Name))
-	switch f.Type.Name() {
-	case "integer", "decimal", "percent", "rating", "duration":
-		return "(" + path + ")::double precision"
-	case "boolean":
-		return "(" + path + ")::boolean"
-	case "date":
-		return "(" + path + ")::date"
-	case "datetime":
-		return "(" + path + ")::timestamptz"
-	case "money":
-		return fmt.Sprintf("(%s.custom->%s->>'amount')::double precision", alias, b.arg(f.Name))
-	case "list":
-		return fmt.Sprintf("(%s.custom->%s)", alias, b.arg(f.Name))
-	}
-	return "(" + path + ")"
-}
-
-// value is the parameter for a comparison with f.
-func (b *sqlBuilder) value(f *Field, v any) string {
-	switch v := v.(type) {
-	case money.Amount:
-		if f.Custom {
-			x, _ := exact(v).Float64()
-			return b.arg(x)
-		}
-		return b.arg(v.Minor)
-	case uuid.UUID:
-		if f.Custom {
-			return b.arg(v.String())
-		}
-	case int64:
-		if f.Custom {
-			return b.arg(float64(v))
-		}
-	}
-	return b.arg(v)
-}
-
-func escapeLike(s string) string {
-	return strings.NewReplacer(`\`, `\\`, "%", `\%`, "_", `\_`).Replace(strings.ToLower(s))
+	return slices.ContainsFunc(f.All, inside) || slices.ContainsFunc(f.Any, inside)
 }

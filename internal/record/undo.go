@@ -187,7 +187,7 @@ func (o *Object) reverse(a *auth.Actor, def *Definition, e *Entry, current *Reco
 		need = auth.Delete
 	}
 	scope := a.Grants.Scope(def.Name, need)
-	if scope == auth.None || !scopeAllows(a, scope, current) {
+	if !Allows(a, scope, current) {
 		return nil, auth.Denied(def.Name, need)
 	}
 	c := &Change{Old: current, Action: "undone", Data: map[string]any{"undoes": e.Seq, "was": e.Action}}

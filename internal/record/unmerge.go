@@ -87,7 +87,7 @@ func (o *Object) mayUnmerge(ctx context.Context, tx pgx.Tx, merge *Entry) ([]uui
 		case r == nil:
 			return nil, errs.Missing(strings.ToLower(o.Def.Label))
 		}
-		if scope := a.Grants.Scope(o.Def.Name, action); scope == auth.None || !scopeAllows(a, scope, r) {
+		if scope := a.Grants.Scope(o.Def.Name, action); !Allows(a, scope, r) {
 			return nil, auth.Denied(o.Def.Name, action)
 		}
 	}

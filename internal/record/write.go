@@ -340,7 +340,7 @@ func (o *Object) prepare(a *auth.Actor, def *Definition, op *Operation, old *Rec
 		action, word = auth.Delete, "restored"
 	}
 	scope := a.Grants.Scope(def.Name, action)
-	if scope == auth.None || !scopeAllows(a, scope, old) {
+	if !Allows(a, scope, old) {
 		return nil, auth.Denied(def.Name, action)
 	}
 	if op.IfVersion != nil && *op.IfVersion != old.Version() {

@@ -82,7 +82,7 @@ func boardPage(p BoardPage) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = filterBar(p.Search, p.Filters, p.Builder, p.ClearHref, nil).Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = filterBar(p.Search, p.Filters, p.Builder, p.ClearHref, nil, nil).Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}

@@ -29,9 +29,11 @@ type ListPage struct {
 	// ClearHref removes all filters at once.
 	ClearHref string
 	Builder   *FilterBuilder
-	Columns   []Column
-	Rows      []Row
-	Footer    ListFooter
+	// Chooser lets the reader choose and order the columns.
+	Chooser *ColumnChooser
+	Columns []Column
+	Rows    []Row
+	Footer  ListFooter
 	// BulkURL receives POST with fields id (repeated), action (Action.Fields) and,
 	// when the reader chose all that match, all=1. Empty BulkURL hides the row boxes.
 	BulkURL  string
@@ -66,9 +68,25 @@ type View struct {
 // belongs to somebody else.
 type ViewEdited struct {
 	SaveURL    string // POST: writes into this view
-	SaveNewURL string // POST with field name
+	SaveNewURL string // POST with fields name and sharing
+	SegmentURL string // POST with field name: keeps the records instead of the look; "" hides it
 	ResetHref  string
 	Keep       []Hidden
+}
+
+// ColumnChooser is a GET form with choose_columns, column (repeated) and at_<name>,
+// the column's place. The handler folds it into columns=a,b.
+type ColumnChooser struct {
+	Action  string
+	Keep    []Hidden
+	Columns []ChosenColumn
+}
+
+// ChosenColumn is one field of the chooser; At is its place from 1, 0 = not shown.
+type ChosenColumn struct {
+	Name  string
+	Label string
+	At    int
 }
 
 // Search is the field that narrows this list; a GET form.

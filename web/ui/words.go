@@ -57,6 +57,13 @@ type words struct {
 	Private          string
 	Edited           string
 	SaveNew          string
+	SaveSegment      string
+	SharedWith       string
+	SharedNobody     string
+	SharedTeam       string
+	SharedAll        string
+	Columns          string
+	PlaceOf          string
 	Reset            string
 	NewViewName      string
 	AddFilter        string
@@ -229,6 +236,13 @@ var Words = words{
 	Private:          "only you",
 	Edited:           "Edited",
 	SaveNew:          "Save as new",
+	SaveSegment:      "Save as segment",
+	SharedWith:       "Who has it",
+	SharedNobody:     "Only me",
+	SharedTeam:       "My team",
+	SharedAll:        "Everybody",
+	Columns:          "Columns",
+	PlaceOf:          "Place of",
 	Reset:            "Reset",
 	NewViewName:      "Name of the view",
 	AddFilter:        "Filter",

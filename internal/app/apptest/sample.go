@@ -45,7 +45,7 @@ func (s *Samples) Put(object string, id uuid.UUID) { s.id[object] = id }
 // shaped are texts with a form of their own; nil leaves the field out.
 var shaped = map[string]any{
 	"currency": "EUR", "time_zone": "UTC", "key": Canary, "domain": Canary + ".example", "language": "en", "redirect_url": nil, "public_id": nil,
-	"disqualify_reason": nil, "lost_reason": nil, "channel": "email", "address": Canary + "@example.com",
+	"disqualify_reason": nil, "lost_reason": nil, "channel": "email", "object": "contact", "sort": nil, "group_by": nil, "address": Canary + "@example.com",
 }
 
 // patch fills text fields with the canary and required ones with what fits.

@@ -6,7 +6,9 @@ package money
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -30,6 +32,19 @@ func Exponent(currency string) int {
 		return e
 	}
 	return 2
+}
+
+// Exponents lists the currencies without decimals and those with three, in order,
+// for SQL that needs the size of their minor unit. All others have two.
+func Exponents() (none, three []string) {
+	for _, c := range slices.Sorted(maps.Keys(exponents)) {
+		if exponents[c] == 0 {
+			none = append(none, c)
+		} else {
+			three = append(three, c)
+		}
+	}
+	return none, three
 }
 
 // ErrCurrency means the currency is not three capital letters.

@@ -54,7 +54,7 @@ func (a *API) reads(o *record.Object) []rest.Route {
 	timeline := route("/{id}/timeline", "timeline", "What happened to one of the "+many, rest.Obj(map[string]rest.Schema{"data": rest.Array(rest.Ref("Change")), "next_cursor": rest.Nullable(rest.Str)}, "data", "next_cursor"), a.timeline(o))
 	get.IDs, timeline.IDs = id, id
 	get.Params, timeline.Params = append(get.Params, shapeParams...), timelineParams
-	return []rest.Route{list, route("/schema", "schema", "The fields of "+many, rest.Ref("ObjectSchema"), a.schema(o)), a.duplicatesRoute(o), get, timeline}
+	return []rest.Route{list, route("/schema", "schema", "The fields of "+many, rest.Ref("ObjectSchema"), a.schema(o)), a.aggregateRoute(o), a.duplicatesRoute(o), get, timeline}
 }
 
 func (a *API) writes(o *record.Object) []rest.Route {
@@ -308,6 +308,10 @@ func (a *API) list(o *record.Object) rest.Handler {
 		return rest.Raw(w, 200, appendPage(page, only, expand))
 	}
 }
+
+// AppendPage writes a page of a list the way lists do, for contexts that list
+// records under an address of their own.
+func AppendPage(page *record.Page) []byte { return appendPage(page, nil, nil) }
 
 func appendPage(page *record.Page, only map[string]bool, expand map[uuid.UUID]map[string]*record.Record) []byte {
 	out := []byte(`{"data":[`)

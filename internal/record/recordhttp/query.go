@@ -26,6 +26,8 @@ var listParams = append([]rest.Param{
 	{Name: "q", Description: "Words to search for.", Schema: rest.Str},
 	{Name: "count", Description: "Also count all matching rows. estimate counts up to 10,000 and guesses beyond; count_exact in the answer tells which it is.", Schema: rest.Schema{"type": "string", "enum": []any{"exact", "estimate"}}},
 	{Name: "filter", Description: "Nested and/or groups as JSON. Plain filters are parameters of their own: field=value and field[op]=value.", Schema: rest.Str},
+	{Name: "view", Description: "A saved view; other parameters add to it.", Schema: rest.UUID},
+	{Name: "segment", Description: "Only members of this segment.", Schema: rest.UUID},
 	{Name: "trash", Description: "true lists the bin instead.", Schema: rest.Bool},
 }, shapeParams...)
 
@@ -36,7 +38,7 @@ var timelineParams = []rest.Param{
 
 // pageOnly are parameters the web app's lists have and the API has not; the kernel
 // passes over them, so they are refused here.
-var pageOnly = []string{"view", "peek", "after", "before"}
+var pageOnly = []string{"peek", "after", "before"}
 
 func badParameter(name, code, format string, args ...any) error {
 	var f errs.Fields
@@ -48,11 +50,22 @@ func badParameter(name, code, format string, args ...any) error {
 
 func (a *API) query(r *http.Request, o *record.Object) (record.Query, error) {
 	v := r.URL.Query()
-	q := record.Query{Cursor: v.Get("cursor"), Sort: v.Get("sort"), Search: v.Get("q")}
 	for _, name := range pageOnly {
 		if v.Has(name) {
-			return q, badParameter(name, "unknown_parameter", "There is no parameter %q here.", name)
+			return record.Query{}, badParameter(name, "unknown_parameter", "There is no parameter %q here.", name)
 		}
+	}
+	if v.Has("view") && uuid.Validate(v.Get("view")) != nil {
+		return record.Query{}, badParameter("view", "invalid", "view is the id of a saved view.")
+	}
+	switch v.Get("trash") {
+	case "", "false", "true":
+	default:
+		return record.Query{}, badParameter("trash", "invalid", "trash is true or false.")
+	}
+	q, _, err := o.ParseList(r.Context(), v)
+	if err != nil {
+		return q, err
 	}
 	if v.Has("limit") {
 		n, err := strconv.Atoi(v.Get("limit"))
@@ -68,16 +81,7 @@ func (a *API) query(r *http.Request, o *record.Object) (record.Query, error) {
 	default:
 		return q, badParameter("count", "invalid", "count is exact or estimate.")
 	}
-	switch v.Get("trash") {
-	case "", "false":
-	case "true":
-		q.Trash = true
-	default:
-		return q, badParameter("trash", "invalid", "trash is true or false.")
-	}
-	var err error
-	q.Filter, err = o.ParseFilter(r.Context(), v)
-	return q, err
+	return q, nil
 }
 
 // fields reads the fields parameter; nil means all.

@@ -15,7 +15,7 @@ import (
 )
 
 // ownParams are query parameters of lists that are no filters.
-var ownParams = []string{"from", "filter_field", "filter_op", "filter_value", "pipeline_id"}
+var ownParams = []string{"from", "filter_field", "filter_op", "filter_value", "pipeline_id", "edited"}
 
 // listing is one request for a list: what was asked and what the page needs.
 type listing struct {
@@ -28,12 +28,20 @@ type listing struct {
 	base  string // "/{workspace}"
 	self  string // "/{workspace}/{objects}"
 	names *names
+
+	saved  []SavedView
+	view   *SavedView // the chosen one
+	broken string     // why it cannot be shown
 }
 
 // list answers GET /{objects}; another way to look at it may have been added by a
 // context.
 func (p *Pages) list(w http.ResponseWriter, r *http.Request, o *record.Object) error {
 	if folded, ok := foldFilter(r.URL.Query()); ok {
+		http.Redirect(w, r, withQuery(r.URL.Path, folded), http.StatusSeeOther)
+		return nil
+	}
+	if folded, ok := foldColumns(r.URL.Query()); ok {
 		http.Redirect(w, r, withQuery(r.URL.Path, folded), http.StatusSeeOther)
 		return nil
 	}
@@ -45,6 +53,13 @@ func (p *Pages) list(w http.ResponseWriter, r *http.Request, o *record.Object) e
 	l, err := p.listing(r, o)
 	if err != nil {
 		return err
+	}
+	if err := l.openView(); err != nil {
+		return err
+	}
+	if first := l.defaultView(); first != "" {
+		http.Redirect(w, r, first, http.StatusSeeOther)
+		return nil
 	}
 	found, err := l.fetch()
 	if err != nil {
@@ -91,14 +106,20 @@ func (p *Pages) listing(r *http.Request, o *record.Object) (*listing, error) {
 
 // kernelQuery reads the address the way the API does.
 func (l *listing) kernelQuery() (record.Query, error) {
-	q := record.Query{Cursor: l.query.Get("cursor"), Sort: l.query.Get("sort"), Search: l.query.Get("q"), Trash: l.query.Get("trash") == "true", Count: true}
-	var err error
-	q.Filter, err = l.o.ParseFilter(l.r.Context(), l.query, ownParams...)
+	v := l.query
+	if v.Get("edited") != "" {
+		v = clone(v, "view") // spelled out: the view only names the tab
+	}
+	q, _, err := l.o.ParseList(l.r.Context(), v, ownParams...)
+	q.Count = true
 	return q, err
 }
 
 func (l *listing) fetch() (*record.Page, error) {
 	q, err := l.kernelQuery()
+	if l.brokenView(err) {
+		return &record.Page{}, nil
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -122,7 +143,7 @@ func (l *listing) page(found *record.Page, columns []*record.Field) (ui.ListPage
 		return ui.ListPage{}, err
 	}
 	out := ui.ListPage{
-		Object: d.Plural, Title: d.LabelPlural, Switch: l.p.switches(l.r, d.Name), Views: l.tabs(), Filters: filters, Builder: builder,
+		Object: d.Plural, Title: d.LabelPlural, Switch: l.p.switches(l.r, d.Name), Views: append(l.tabs(), l.savedTabs()...), Chooser: l.chooser(columns), Filters: filters, Builder: builder,
 		ClearHref: l.clearHref(), Search: &ui.Search{Action: l.self, Value: l.query.Get("q"), Label: "Search " + lower(d.LabelPlural), Keep: keep(l.query, "q", "cursor", "from")},
 		Columns: l.heads(columns), Footer: l.footer(found),
 	}
@@ -134,8 +155,12 @@ func (l *listing) page(found *record.Page, columns []*record.Field) (ui.ListPage
 	}
 	l.actions(&out)
 	l.bulkActions(&out)
+	l.offerSaving(&out)
 	if len(out.Rows) == 0 {
 		out.Empty = l.empty(filters)
+	}
+	if l.broken != "" {
+		out.Empty = l.brokenState()
 	}
 	return out, nil
 }

@@ -10,6 +10,9 @@ import (
 // columns are the fields of the table. The record's name is one column, whatever
 // fields it is made of, and always the first.
 func (l *listing) columns() []*record.Field {
+	if chosen := l.chosenColumns(); len(chosen) > 0 {
+		return chosen
+	}
 	var out []*record.Field
 	for _, name := range l.def.ListFields {
 		if f, ok := l.def.Field(name); ok && !f.Title {

@@ -3,6 +3,7 @@ package recordpage
 import (
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"crm/internal/platform/auth"
@@ -76,11 +77,15 @@ func (l *listing) tabs() []ui.View {
 	if !l.def.Owned {
 		return nil
 	}
+	all := url.Values{}
+	if slices.ContainsFunc(l.saved, func(v SavedView) bool { return v.Default }) {
+		all.Set("view", "all") // the bare address opens the default view
+	}
 	mine := url.Values{"owner_id": {l.actor.ID.String()}}
 	views := []struct {
 		label string
 		query url.Values
-	}{{"All", url.Values{}}, {"Mine", mine}}
+	}{{"All", all}, {"Mine", mine}}
 	if l.def.Name == "activity" {
 		open := url.Values{"done_at[is_null]": {"true"}, "sort": {"due_at"}}
 		mine.Set("done_at[is_null]", "true")
@@ -92,14 +97,14 @@ func (l *listing) tabs() []ui.View {
 	}
 	var out []ui.View
 	for _, v := range views {
-		out = append(out, ui.View{Label: v.label, Href: withQuery(l.self, v.query), Current: sameFilters(l.query, v.query)})
+		out = append(out, ui.View{Label: v.label, Href: withQuery(l.self, v.query), Current: l.view == nil && sameFilters(l.query, v.query)})
 	}
 	return out
 }
 
 // sameFilters compares two addresses by what they filter.
 func sameFilters(a, b url.Values) bool {
-	skip := []string{"cursor", "from", "sort", "q", "limit", "view", "count"}
+	skip := []string{"cursor", "from", "sort", "q", "limit", "view", "count", "columns", "edited"}
 	return clone(a, skip...).Encode() == clone(b, skip...).Encode()
 }
 

@@ -57,11 +57,7 @@ func (l *listing) parts() []part {
 }
 
 func reservedParam(key string) bool {
-	switch key {
-	case "limit", "cursor", "sort", "fields", "expand", "q", "count", "filter", "view", "peek", "trash", "after", "before":
-		return true
-	}
-	return slices.Contains(ownParams, key)
+	return record.ListParam(key) || slices.Contains(ownParams, key)
 }
 
 // wantFilters collects the ids filters name, so that chips can say who is meant.
@@ -138,7 +134,7 @@ func (l *listing) valueInWords(f *record.Field, v string) string {
 		return choice(f, v).Label
 	case "user", "team", "relation":
 		id := uuidOf(v)
-		if id == l.actor.ID {
+		if id == l.actor.ID || v == "me" {
 			return "you"
 		}
 		if t := l.names.title(f.Target, id); t != "" {

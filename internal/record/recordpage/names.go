@@ -101,23 +101,5 @@ func lower(s string) string { return strings.ToLower(s) }
 // may reports whether the actor may do something to this record. It only decides
 // which buttons are drawn; the kernel decides what happens.
 func may(a *auth.Actor, action auth.Action, rec *record.Record) bool {
-	scope := a.Grants.Scope(rec.Def.Name, action)
-	if scope == auth.None || scope == auth.All || !rec.Def.Owned {
-		return scope != auth.None
-	}
-	owner, _ := rec.Get("owner_id").(uuid.UUID)
-	if scope == auth.Own {
-		return owner == a.ID
-	}
-	team, _ := rec.Get("team_id").(uuid.UUID)
-	return among(a.TeamUsers, owner) || among(a.TeamIDs, team)
-}
-
-func among(list []uuid.UUID, id uuid.UUID) bool {
-	for _, x := range list {
-		if x == id {
-			return true
-		}
-	}
-	return false
+	return record.Allows(a, a.Grants.Scope(rec.Def.Name, action), rec)
 }

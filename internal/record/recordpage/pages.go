@@ -45,6 +45,7 @@ type Pages struct {
 	views      map[string][]View
 	panels     map[string][]Panel
 	extends    map[string][]Extension
+	saved      func(ctx context.Context, object string) ([]SavedView, error) // nil = no saved views
 }
 
 // View is another way to look at a list, chosen by ?view=Key. Key "" renames the
