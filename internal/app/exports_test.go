@@ -42,7 +42,7 @@ func TestRoundTrip(t *testing.T) {
 	for i, text := range hostile {
 		a := tn.Call(t, "POST", "/contacts", map[string]any{
 			"last_name": text, "external_id": fmt.Sprintf("x%d-%s", i, text), "title": text, "source": text, "account_id": account, "tags": []any{text, "b"},
-			"emails": []any{map[string]any{"value": fmt.Sprintf("a%d@example.com", i), "label": text, "primary": true}}, "phones": []any{map[string]any{"value": "+493012345678", "label": "work", "primary": true}, map[string]any{"value": "+493012345679", "label": "mobile", "primary": false}},
+			"emails": []any{map[string]any{"value": fmt.Sprintf("a%d@example.com", i), "label": text, "primary": true}}, "phones": []any{map[string]any{"value": fmt.Sprintf("+49301234%04d", i), "label": "work", "primary": true}, map[string]any{"value": fmt.Sprintf("+49302234%04d", i), "label": "mobile", "primary": false}},
 			"address": map[string]any{"street": text, "city": "Köln"}, "do_not_contact": i%2 == 0, "lifecycle": "lead", "last_contacted_at": "2024-02-29T23:59:59.123456Z",
 			"custom": map[string]any{
 				"tier": "gold", "size": -1.234, "n": -1500, "fee": map[string]any{"amount": "-1234", "currency": "JPY"}, "since": "2020-01-02", "seen": "2020-01-02T03:04:05.6Z", "likes": []any{text, "z"}, "vip": i%3 == 0, "text": "one\n" + text + "\n\ttwo",

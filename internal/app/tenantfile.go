@@ -31,6 +31,8 @@ func TenantPolicy() tenantfile.Policy {
 			"imports":            "files that were taken in lie on the old machine; what they brought is in the records",
 			"import_errors":      "rows of those files",
 			"import_links":       "rows of those files",
+			"import_marks":       "rows of those files",
+			"import_uploads":     "files that wait to be taken in lie on the old machine",
 			"exports":            "files that were written lie on the old machine",
 			"journal_seals":      "the chain that shows tampering is begun anew over the loaded journal",
 			"journal.xid":        "a number of the old database's transactions",
