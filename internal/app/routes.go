@@ -25,7 +25,7 @@ const Version = "0.1.0"
 // API is the table of every REST route; OpenAPI and the generated tests read it.
 func (a *App) API() *rest.API {
 	api := &rest.API{}
-	api.Add(recordhttp.New(a.Kernel).Routes("message")...)
+	api.Add(recordhttp.New(a.Kernel).WithUndos(a.Undos).Routes("message")...)
 	api.Add(identityhttp.NewAPI(a.Identity).Routes()...)
 	api.Add(scoringhttp.NewAPI(a.Scoring).Routes()...)
 	api.Add(dealshttp.NewAPI(a.Deals).Routes()...)

@@ -19,6 +19,7 @@ import (
 	"crm/internal/platform/jobs"
 	"crm/internal/record/exporting"
 	"crm/internal/record/importing"
+	"crm/internal/record/undoing"
 	"crm/internal/scoring"
 )
 
@@ -32,6 +33,7 @@ type services struct {
 	Messaging  *messaging.Service
 	Imports    *importing.Service
 	Exports    *exporting.Service
+	Undos      *undoing.Service
 
 	registry   *jobs.Registry
 	importsDir *importing.Dir
@@ -108,7 +110,8 @@ func (a *App) connectJobs() error {
 		return err
 	}
 	a.Messaging.SetJobs(a.Jobs)
-	a.Metrics.Registry.MustRegister(a.Messaging.Collector())
+	a.Metrics.Registry.MustRegister(a.Messaging.Collector(), a.Kernel.Collector())
+	a.Undos = undoing.New(undoing.Deps{Kernel: a.Kernel, Jobs: a.Jobs, Now: a.now, Log: a.Log, Actor: a.Identity.Refresh})
 	var err error
 	if a.importsDir, err = importing.OpenDir(filepath.Join(a.Cfg.DataDir, "imports")); err != nil {
 		return err
