@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"crm/internal/app/apptest"
 	"crm/internal/record/importing"
@@ -289,6 +290,7 @@ func TestLargeUndoIsAJob(t *testing.T) {
 		if t.Context().Err() != nil || run["state"] != "running" {
 			t.Fatalf("%v", run)
 		}
+		<-time.After(50 * time.Millisecond)
 	}
 	if got := s.call("GET", "/contacts?limit=1&count=exact", nil)["count"]; got != 0.0 {
 		t.Errorf("%v contacts are left", got)

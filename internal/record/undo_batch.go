@@ -287,7 +287,7 @@ func (k *Kernel) undoRows(ctx context.Context, tx pgx.Tx, r *UndoRun, entries []
 		r.LeftOut += int64(u.out.LeftOut)
 		r.Conflicted += int64(len(u.out.Conflicts))
 		r.Conflicts = append(r.Conflicts, u.out.Conflicts[:min(len(u.out.Conflicts), maxConflicts-len(r.Conflicts))]...)
-		r.kept = slices.Collect(maps.Keys(u.kept))
+		r.kept = slices.AppendSeq([]uuid.UUID{}, maps.Keys(u.kept))
 	}
 	if len(entries) < undoChunk {
 		now := k.Now().UTC()
