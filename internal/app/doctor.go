@@ -23,7 +23,8 @@ type Finding struct {
 
 // Report is what doctor found.
 type Report struct {
-	Findings []Finding `json:"findings"`
+	Findings []Finding       `json:"findings"`
+	Journals []JournalReport `json:"journals,omitempty"`
 }
 
 // OK reports whether nothing failed.
@@ -69,6 +70,9 @@ func Doctor(ctx context.Context, cfg *config.Settings, log *slog.Logger, quick b
 		r.add("cache", a.caches.Ping(ctx), "Redis answers")
 	}
 	r.Findings = append(r.Findings, a.scoringFinding())
+	r.Findings = append(r.Findings, a.partitionFinding(ctx))
+	r.Journals, err = a.journals(ctx)
+	r.addJournals(err)
 	return r
 }
 

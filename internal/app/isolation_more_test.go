@@ -1,9 +1,12 @@
 package app_test
 
 import (
+	"fmt"
 	"net/url"
 	"strings"
 	"testing"
+
+	"github.com/google/uuid"
 
 	"crm/internal/app/apptest"
 	"crm/internal/messaging"
@@ -49,4 +52,16 @@ func makeMore(t *testing.T, w *world) {
 		t.Fatal(err)
 	}
 	w.samples.Put("provider", provider.ID)
+	w.samples.Put("undo", undoRun(t, w))
+}
+
+// undoRun begins to take back a batch of the foreign tenant, and changes nothing.
+func undoRun(t *testing.T, w *world) uuid.UUID {
+	t.Helper()
+	made := w.foreign.Call(t, "POST", "/contacts/batch", map[string]any{"operations": []any{map[string]any{"op": "create", "data": map[string]any{"last_name": apptest.Canary}}}})
+	run, err := w.env.App.Kernel.StartUndo(w.foreign.Ctx, uuid.MustParse(fmt.Sprint(made.JSON["batch_id"])))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return run.ID
 }

@@ -13,6 +13,7 @@ import (
 	"crm/internal/platform/rest"
 	"crm/internal/record/exporting"
 	"crm/internal/record/importing"
+	"crm/internal/record/undoing"
 )
 
 // upkeep is the installation's own housekeeping, for all tenants.
@@ -27,6 +28,7 @@ func (a *App) registerJobs() {
 	a.Messaging.Register(a.registry)
 	importing.Work(a.registry, func() *importing.Service { return a.Imports })
 	exporting.Work(a.registry, func() *exporting.Service { return a.Exports })
+	undoing.Work(a.registry, func() *undoing.Service { return a.Undos })
 	jobs.Work(a.registry, func(ctx context.Context, _ *river.Job[upkeep]) error { return a.upkeep(ctx) })
 	jobs.Work(a.registry, func(ctx context.Context, job *river.Job[recompute]) error { return a.recompute(ctx, job.Args.Object) })
 	a.registry.Every(12*time.Hour, upkeep{})

@@ -30,7 +30,7 @@ import (
 func (a *App) mountPages(r chi.Router) {
 	site := page.New(page.Deps{Secure: a.Cfg.Secure(), FlashKey: a.flashKey})
 	shell := recordpage.NewShell(recordpage.ShellDeps{Site: site, Kernel: a.Kernel, Now: a.now, Workspace: a.workspace, Counts: home.Counts(a.Kernel, a.now)})
-	pages := recordpage.New(recordpage.Deps{Shell: shell, Kernel: a.Kernel, Now: a.now, Planned: a.planned, ImportPath: importinghttp.Path(a.Kernel), ExportPath: exportinghttp.Link})
+	pages := recordpage.New(recordpage.Deps{Shell: shell, Kernel: a.Kernel, Now: a.now, Planned: a.planned, ImportPath: importinghttp.Path(a.Kernel), ExportPath: exportinghttp.Link, Undo: a.Undos.Undo})
 	people := identityhttp.NewPages(identityhttp.PageDeps{Shell: shell, Service: a.Identity, Now: a.now, Address: a.address})
 	board := dealshttp.NewPages(pages, a.Deals, a.now)
 	lead := leadshttp.NewPages(pages, a.Leads)

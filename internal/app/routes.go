@@ -27,7 +27,7 @@ const Version = "0.1.0"
 func (a *App) API() *rest.API {
 	api := &rest.API{}
 	api.Around(rest.Idempotent(a.db, a.now), recordhttp.Conditional(a.Kernel))
-	api.Add(recordhttp.New(a.Kernel).Routes("message")...)
+	api.Add(recordhttp.New(a.Kernel).WithUndos(a.Undos).Routes("message")...)
 	api.Add(identityhttp.NewAPI(a.Identity).Routes()...)
 	api.Add(scoringhttp.NewAPI(a.Scoring).Routes()...)
 	api.Add(dealshttp.NewAPI(a.Deals).Routes()...)

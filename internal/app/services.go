@@ -20,6 +20,7 @@ import (
 	"crm/internal/platform/jobs"
 	"crm/internal/record/exporting"
 	"crm/internal/record/importing"
+	"crm/internal/record/undoing"
 	"crm/internal/scoring"
 )
 
@@ -34,6 +35,7 @@ type services struct {
 	Imports    *importing.Service
 	Exports    *exporting.Service
 	Objects    *objects.Service
+	Undos      *undoing.Service
 
 	registry   *jobs.Registry
 	importsDir *importing.Dir
@@ -114,7 +116,8 @@ func (a *App) connectJobs() error {
 		return err
 	}
 	a.Messaging.SetJobs(a.Jobs)
-	a.Metrics.Registry.MustRegister(a.Messaging.Collector())
+	a.Metrics.Registry.MustRegister(a.Messaging.Collector(), a.Kernel.Collector())
+	a.Undos = undoing.New(undoing.Deps{Kernel: a.Kernel, Jobs: a.Jobs, Now: a.now, Log: a.Log, Actor: a.Identity.Refresh})
 	var err error
 	if a.importsDir, err = importing.OpenDir(filepath.Join(a.Cfg.DataDir, "imports")); err != nil {
 		return err

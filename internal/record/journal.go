@@ -14,7 +14,6 @@ import (
 
 	"crm/internal/platform/auth"
 	"crm/internal/platform/db"
-	"crm/internal/platform/errs"
 )
 
 type commandTag = pgconn.CommandTag
@@ -176,10 +175,6 @@ func queueJournal(b *pgx.Batch, rows []journalRow, got func(i int, seq int64)) {
 	})
 }
 
-// MaxDepth is how long a chain of reactions may grow before it is taken for a
-// loop and refused.
-const MaxDepth = 8
-
 // Emit writes a happening that changes no field (lead.scored, message.bounced)
 // in the transaction of ctx.
 func (k *Kernel) Emit(ctx context.Context, tx pgx.Tx, object string, id uuid.UUID, action string, data map[string]any) (int64, error) {
@@ -187,8 +182,8 @@ func (k *Kernel) Emit(ctx context.Context, tx pgx.Tx, object string, id uuid.UUI
 	if err != nil {
 		return 0, err
 	}
-	if a.Depth > MaxDepth {
-		return 0, errs.New(errs.Conflict, "loop", "This change is the %dth reaction in a row and was stopped as a loop.", a.Depth)
+	if err := guardLoop(a); err != nil {
+		return 0, err
 	}
 	b := &pgx.Batch{}
 	var seq int64
@@ -274,21 +269,4 @@ func (o *Object) queueRefs(b *pgx.Batch, tenant uuid.UUID, changes []*Change) {
 	  select $1, u.ref::uuid, j.seq, j.at from unnest($2::text[], $3::text[]) as u(rec, ref)
 	  join journal j on j.tenant_id = $1 and j.object = $4 and j.record_id = u.rec::uuid and j.xid = pg_current_xact_id()
 	  on conflict do nothing`, tenant, records, refs, o.Def.Name)
-}
-
-// Changes is the change feed: rows after a sequence number, oldest first. Rows of
-// transactions that may still be running are held back, so that a reader that
-// remembers the last number never misses one. The second value is where to go on.
-func (k *Kernel) Changes(ctx context.Context, after int64, object string, limit int) ([]Entry, int64, error) {
-	a, err := auth.Must(ctx)
-	if err != nil {
-		return nil, 0, err
-	}
-	entries, err := k.entries(ctx, db.Query{SQL: "select " + entryColumns + ` from journal j
-	  where j.tenant_id = $1 and j.seq > $2 and ($3 = '' or j.object = $3) and j.xid < pg_snapshot_xmin(pg_current_snapshot())
-	  order by j.seq limit $4`, Args: []any{a.TenantID, after, object, limit}})
-	if err == nil && len(entries) > 0 {
-		after = entries[len(entries)-1].Seq
-	}
-	return entries, after, err
 }

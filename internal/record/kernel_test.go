@@ -38,6 +38,8 @@ type person struct {
 
 type bundle struct {
 	k         *record.Kernel
+	db        *db.DB
+	sql       *dbtest.DB
 	companies *record.Store[company]
 	people    *record.Store[person]
 	ctx       context.Context // an admin of tenant a
@@ -58,7 +60,7 @@ func setup(t testing.TB) *bundle {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := &bundle{k: k}
+	b := &bundle{k: k, db: d, sql: tdb}
 	if b.companies, err = record.Register[company](k, record.Definition{Name: "account", Plural: "accounts", Label: "Company", LabelPlural: "Companies", Owned: true}, record.HooksFor[company]{}); err != nil {
 		t.Fatal(err)
 	}

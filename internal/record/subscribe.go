@@ -3,26 +3,36 @@ package record
 import (
 	"context"
 	"errors"
-	"fmt"
+	"math"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
 	"crm/internal/platform/auth"
-	"crm/internal/platform/db"
+	"crm/internal/platform/errs"
 )
 
 // Subscriber is a named reader of the journal. It gets each tenant's rows in
-// order, in batches, after they are committed for sure, and its place moves on in
-// the same transaction as what it does: once in effect, provided that effects
-// outside the database are idempotent by Seq.
+// order of seq, in batches, once nothing can turn up before them any more (see
+// settled), and its place moves on in the same transaction as what it does: once
+// in effect, provided that effects outside the database are idempotent by Seq.
 //
-// A failing batch is retried row by row; a row that fails poisonTries times is
-// written to the dead letters and skipped, so that it holds up nobody else.
+// What Handle changes counts as a reaction to the deepest row it was given; see
+// Because. A failing batch is retried row by row; a row that fails poisonTries
+// times, or that closes a loop, is written to the dead letters and skipped, so
+// that it holds up nobody else.
 type Subscriber struct {
 	Name   string
 	Handle func(ctx context.Context, entries []Entry) error
+	// Wants picks the rows that Handle is given; nil = all. A reader that leaves its
+	// own output out is not taken for one that reacts to itself.
+	Wants func(e *Entry) bool
+	// Batch is the most rows a call gets, 0 = subscriberBatch. Fewer are left to grow
+	// until the oldest is Wait old.
+	Batch int
+	Wait  time.Duration
 }
 
 const (
@@ -62,7 +72,7 @@ func (k *Kernel) RunSubscribers(ctx context.Context, tenants func(context.Contex
 				k.Log.WarnContext(ctx, "list tenants for subscribers", "error", err)
 			}
 			for _, t := range ids {
-				k.catchUp(ctx, t)
+				k.CatchUp(ctx, t)
 			}
 		}
 	}
@@ -85,35 +95,48 @@ func (k *Kernel) afterSettling(ctx context.Context, woken <-chan uuid.UUID, firs
 		break
 	}
 	for t := range set {
-		k.catchUp(ctx, t)
+		k.CatchUp(ctx, t)
 	}
 }
 
-// catchUp lets every subscriber of a tenant read to the end.
-func (k *Kernel) catchUp(ctx context.Context, tenant uuid.UUID) {
+// CatchUp lets every subscriber of a tenant read to the end.
+func (k *Kernel) CatchUp(ctx context.Context, tenant uuid.UUID) {
 	ctx = auth.With(ctx, auth.SystemActor(tenant))
 	for _, s := range k.subscribers {
-		for size := subscriberBatch; ; {
-			n, err := k.readOn(ctx, s, size)
-			if ctx.Err() != nil {
-				return
-			}
-			if err != nil {
-				k.Log.WarnContext(ctx, "journal subscriber failed", "subscriber", s.Name, "tenant_id", tenant, "error", err)
-				if size > 1 {
-					size = 1
-					continue
-				}
-				if !k.failed(ctx, s, err) {
-					break
-				}
-				continue
-			}
-			if n < size {
-				break
-			}
-		}
+		k.follow(ctx, s)
 	}
+}
+
+// follow lets one subscriber read on until there is nothing settled left, or a row
+// it has to try again later.
+func (k *Kernel) follow(ctx context.Context, s Subscriber) {
+	for size := s.batch(); ; {
+		n, err := k.readOn(ctx, s, size)
+		switch {
+		case ctx.Err() != nil:
+			return
+		case err == nil && n < size:
+			return
+		case err == nil:
+			continue
+		}
+		k.Log.WarnContext(ctx, "journal subscriber failed", "subscriber", s.Name, "tenant_id", auth.From(ctx).TenantID, "error", err)
+		if size > 1 {
+			size = 1
+			continue
+		}
+		if !k.failed(ctx, s, err) {
+			return
+		}
+		size = s.batch()
+	}
+}
+
+func (s *Subscriber) batch() int {
+	if s.Batch > 0 {
+		return s.Batch
+	}
+	return subscriberBatch
 }
 
 // readOn handles the next rows and moves the reader's place; it returns how many
@@ -121,25 +144,21 @@ func (k *Kernel) catchUp(ctx context.Context, tenant uuid.UUID) {
 func (k *Kernel) readOn(ctx context.Context, s Subscriber, size int) (int, error) {
 	n := 0
 	err := k.DB.Tx(ctx, func(ctx context.Context, tx pgx.Tx) error {
-		seq, at, err := k.place(ctx, tx, s.Name)
+		after, horizon, err := k.place(ctx, tx, s.Name)
 		if errors.Is(err, pgx.ErrNoRows) {
 			return nil
 		}
 		if err != nil {
 			return err
 		}
-		rows, err := tx.Query(ctx, "select "+entryColumns+` from journal j
-		  where j.tenant_id = app_tenant() and j.seq > $1 and j.at >= $2::timestamptz - interval '1 day' and j.xid < pg_snapshot_xmin(pg_current_snapshot())
-		  order by j.seq limit $3`, seq, at, size)
-		if err != nil {
+		entries, err := settled(ctx, tx, after, horizon, size)
+		if err != nil || len(entries) == 0 || s.waits(entries, size, k.Now()) {
 			return err
 		}
-		entries, err := pgx.CollectRows(rows, scanEntry)
-		if err != nil || len(entries) == 0 {
-			return err
-		}
-		if err := s.Handle(ctx, entries); err != nil {
-			return err
+		if wanted := s.wanted(entries); len(wanted) > 0 {
+			if err := s.Handle(reaction(ctx, wanted), wanted); err != nil {
+				return err
+			}
 		}
 		n = len(entries)
 		return k.moveTo(ctx, tx, s.Name, &entries[n-1])
@@ -147,15 +166,54 @@ func (k *Kernel) readOn(ctx context.Context, s Subscriber, size int) (int, error
 	return n, err
 }
 
-// place locks and returns where a reader is, making it on first use.
-func (k *Kernel) place(ctx context.Context, tx pgx.Tx, name string) (seq int64, at any, err error) {
-	_, err = tx.Exec(ctx, `insert into journal_subscribers (tenant_id, name, updated_at) values (app_tenant(), $1, $2) on conflict do nothing`, name, k.Now().UTC())
+// settled reads rows below the horizon. Partitions are not pruned by time: a clock
+// that was wrong for a while must not hide rows, and a look into the index of a
+// month that has none costs microseconds.
+func settled(ctx context.Context, tx pgx.Tx, after, horizon int64, limit int) ([]Entry, error) {
+	rows, err := tx.Query(ctx, "select "+entryColumns+` from journal j
+	  where j.tenant_id = app_tenant() and j.seq > $1 and j.seq < $2 order by j.seq limit $3`, after, horizon, limit)
 	if err != nil {
-		return 0, nil, err
+		return nil, err
 	}
-	var text string
-	err = tx.QueryRow(ctx, `select after_seq, after_at::text from journal_subscribers where tenant_id = app_tenant() and name = $1 for update skip locked`, name).Scan(&seq, &text)
-	return seq, text, err
+	return pgx.CollectRows(rows, scanEntry)
+}
+
+// waits reports whether a small batch is young enough to grow.
+func (s *Subscriber) waits(entries []Entry, size int, now time.Time) bool {
+	age := now.Sub(entries[0].At)
+	return len(entries) < size && age >= 0 && age < s.Wait
+}
+
+func (s *Subscriber) wanted(entries []Entry) []Entry {
+	if s.Wants == nil {
+		return entries
+	}
+	return slices.DeleteFunc(slices.Clone(entries), func(e Entry) bool { return !s.Wants(&e) })
+}
+
+// place locks and returns where a reader is, making it on first use, and the
+// horizon up to which it may read (see journal_horizon). It is one round trip.
+func (k *Kernel) place(ctx context.Context, tx pgx.Tx, name string) (after, horizon int64, err error) {
+	b := &pgx.Batch{}
+	b.Queue(`insert into journal_subscribers (tenant_id, name, updated_at) values (app_tenant(), $1, $2) on conflict do nothing`, name, k.Now().UTC())
+	found := false
+	b.Queue(`select after_seq from journal_subscribers where tenant_id = app_tenant() and name = $1 for update skip locked`, name).Query(func(rows pgx.Rows) error {
+		for rows.Next() {
+			found = true
+			if err := rows.Scan(&after); err != nil {
+				return err
+			}
+		}
+		return rows.Err()
+	})
+	b.Queue(`select journal_horizon()`).QueryRow(func(row pgx.Row) error { return row.Scan(&horizon) })
+	if err := tx.SendBatch(ctx, b).Close(); err != nil {
+		return 0, 0, err
+	}
+	if !found {
+		return 0, 0, pgx.ErrNoRows
+	}
+	return after, horizon, nil
 }
 
 func (k *Kernel) moveTo(ctx context.Context, tx pgx.Tx, name string, e *Entry) error {
@@ -165,47 +223,39 @@ func (k *Kernel) moveTo(ctx context.Context, tx pgx.Tx, name string, e *Entry) e
 }
 
 // failed counts a failure of the next single row and, when it has failed too
-// often, sets it aside. It reports whether reading may go on at once.
+// often or never can succeed, sets it aside. It reports whether reading may go on
+// at once. What is away for a while (a server, the cache) is not the row's fault.
 func (k *Kernel) failed(ctx context.Context, s Subscriber, cause error) bool {
+	if away(cause) {
+		return false
+	}
 	skipped := false
 	err := k.DB.Tx(ctx, func(ctx context.Context, tx pgx.Tx) error {
+		skipped = false
 		var failures int
 		var seq int64
 		err := tx.QueryRow(ctx, `update journal_subscribers set failures = failures + 1, last_error = $2, updated_at = $3
 		  where tenant_id = app_tenant() and name = $1 returning failures, after_seq`, s.Name, cause.Error(), k.Now().UTC()).Scan(&failures, &seq)
-		if err != nil || failures < poisonTries {
+		if err != nil || (failures < poisonTries && !isLoop(cause)) {
 			return err
 		}
-		rows, err := tx.Query(ctx, "select "+entryColumns+` from journal j where j.tenant_id = app_tenant() and j.seq > $1 order by j.seq limit 1`, seq)
-		if err != nil {
+		rows, err := settled(ctx, tx, seq, math.MaxInt64, 1)
+		if err != nil || len(rows) == 0 {
 			return err
 		}
-		e, err := pgx.CollectExactlyOneRow(rows, scanEntry)
-		if err != nil {
+		if err := k.bury(ctx, tx, s.Name, &rows[0], cause); err != nil {
 			return err
 		}
-		_, err = tx.Exec(ctx, `insert into journal_dead_letters (tenant_id, subscriber, seq, error, at) values (app_tenant(), $1, $2, $3, $4) on conflict do nothing`,
-			s.Name, e.Seq, cause.Error(), k.Now().UTC())
-		skipped = err == nil
-		return errors.Join(err, k.moveTo(ctx, tx, s.Name, &e))
+		skipped = true
+		return k.moveTo(ctx, tx, s.Name, &rows[0])
 	})
 	if err != nil {
 		k.Log.WarnContext(ctx, "count a subscriber's failure", "subscriber", s.Name, "error", err)
 	}
-	return skipped
+	return skipped && err == nil
 }
 
-// Lag is how many rows a reader of the actor's tenant has yet to read.
-func (k *Kernel) Lag(ctx context.Context, name string) (int64, error) {
-	var n int64
-	err := k.DB.Read(ctx, db.Query{SQL: `select count(*) from journal j where j.tenant_id = app_tenant()
-	  and j.seq > coalesce((select after_seq from journal_subscribers where tenant_id = app_tenant() and name = $1), 0)`, Args: []any{name}}, func(rows pgx.Rows) error {
-		var err error
-		n, err = pgx.CollectExactlyOneRow(rows, pgx.RowTo[int64])
-		return err
-	})
-	if err != nil {
-		return 0, fmt.Errorf("measure lag of %s: %w", name, err)
-	}
-	return n, nil
+func away(err error) bool {
+	kind := errs.KindOf(err)
+	return kind == errs.Limited || (kind == errs.Unavailable && errs.As(err).Code != "timeout")
 }

@@ -409,6 +409,9 @@ func (o *Object) save(ctx context.Context, tx pgx.Tx, changes []*Change) error {
 	if err != nil {
 		return err
 	}
+	if err := guardLoop(a); err != nil {
+		return err
+	}
 	if o.hooks.Before != nil {
 		if err := o.hooks.Before(ctx, tx, changes); err != nil {
 			return err

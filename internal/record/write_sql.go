@@ -28,11 +28,7 @@ func (o *Object) write(ctx context.Context, tx pgx.Tx, a *auth.Actor, changes []
 		}
 	}
 	o.queueInserts(b, a.TenantID, creates)
-	for _, c := range changes {
-		if c.Old != nil {
-			o.queueUpdate(b, a.TenantID, c)
-		}
-	}
+	o.queueUpdates(b, a.TenantID, changes)
 	o.queueUniques(b, a.TenantID, def, changes)
 	o.queueKept(b, a.TenantID, def, changes)
 	rows := o.journalRows(a, changes, now)
@@ -85,6 +81,78 @@ func (o *Object) queueInsertOne(b *pgx.Batch, tenant uuid.UUID, r *Record) {
 		}
 	}
 	b.Queue(fmt.Sprintf("insert into %s (tenant_id, %s) values (%s)", o.Def.Table, strings.Join(o.Def.columns, ", "), strings.Join(refs, ", ")), args...)
+}
+
+// queueUpdates writes changes of the same fields (a bulk edit, an undo, an import
+// that updates) in one statement: one each would cost a plan and a message per row.
+func (o *Object) queueUpdates(b *pgx.Batch, tenant uuid.UUID, changes []*Change) {
+	var order []string
+	groups := map[string][]*Change{}
+	for _, c := range changes {
+		if c.Old == nil {
+			continue
+		}
+		key := c.changedPositions()
+		if groups[key] == nil {
+			order = append(order, key)
+		}
+		groups[key] = append(groups[key], c)
+	}
+	for _, key := range order {
+		if g := groups[key]; len(g) == 1 {
+			o.queueUpdate(b, tenant, g[0])
+		} else {
+			o.queueUpdateMany(b, tenant, g)
+		}
+	}
+}
+
+// changedPositions names the fields that differ, one byte each or more.
+func (c *Change) changedPositions() string {
+	var key []byte
+	for i := range c.New.Values {
+		if !Same(c.Old.Values[i], c.New.Values[i]) {
+			key = strconv.AppendInt(append(key, ','), int64(i), 10)
+		}
+	}
+	return string(key)
+}
+
+// queueUpdateMany updates records whose changes are in the same fields; values
+// travel as texts, like those of inserts.
+func (o *Object) queueUpdateMany(b *pgx.Batch, tenant uuid.UUID, changes []*Change) {
+	ids, versions := make([]uuid.UUID, len(changes)), make([]int64, len(changes))
+	for i, c := range changes {
+		ids[i], versions[i] = c.New.ID(), c.Old.Version()
+	}
+	args := []any{tenant, ids, versions}
+	var sets, arrays, aliases []string
+	for n, f := range o.Def.Fields {
+		if Same(changes[0].Old.Values[n], changes[0].New.Values[n]) {
+			continue
+		}
+		names, types := f.columns(), f.Type.Columns()
+		cols := make([][]*string, len(names))
+		for _, c := range changes {
+			for i, arg := range f.Type.Args(c.New.Values[n]) {
+				cols[i] = append(cols[i], sqlText(arg))
+			}
+		}
+		for i := range names {
+			args = append(args, cols[i])
+			alias := "c" + strconv.Itoa(len(args))
+			aliases, arrays = append(aliases, alias), append(arrays, fmt.Sprintf("$%d::text[]", len(args)))
+			sets = append(sets, names[i]+" = u."+alias+"::"+types[i])
+		}
+	}
+	sql := fmt.Sprintf("update %s t set %s from unnest($2::uuid[], $3::bigint[], %s) as u(id, version, %s) where t.tenant_id = $1 and t.id = u.id and t.version = u.version",
+		o.Def.Table, strings.Join(sets, ", "), strings.Join(arrays, ", "), strings.Join(aliases, ", "))
+	b.Queue(sql, args...).Exec(func(ct commandTag) error {
+		if ct.RowsAffected() != int64(len(changes)) {
+			return errLost
+		}
+		return nil
+	})
 }
 
 // queueUpdate writes only the columns that changed, guarded by the version that

@@ -45,6 +45,7 @@ type Box struct {
 type key struct {
 	id   [keyIDSize]byte
 	aead cipher.AEAD
+	mac  []byte
 }
 
 // New builds a Box from the root keys in CRM_SECRET_KEY, first one current. It refuses an empty list and keys that are
@@ -185,7 +186,11 @@ func newKey(root string) (*key, error) {
 	if err != nil {
 		return nil, fmt.Errorf("set up cipher: %w", err)
 	}
-	return &key{id: [keyIDSize]byte(id), aead: aead}, nil
+	mac, err := hkdf.Key(sha256.New, []byte(root), nil, "crm secret box v1 hmac-sha-256", 32)
+	if err != nil {
+		return nil, fmt.Errorf("derive key for marks: %w", err)
+	}
+	return &key{id: [keyIDSize]byte(id), aead: aead, mac: mac}, nil
 }
 
 func checkRoot(root string) error {

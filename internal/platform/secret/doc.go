@@ -26,5 +26,8 @@
 // Failure: a wrong or missing root key, a changed byte and a wrong place are all errors, never an empty value. Callers
 // must treat them as "this credential has to be entered again", not as "no credential".
 //
-// It is not for passwords of people, not for files (values are held in memory whole) and not for signing.
+// [Box.Mark] vouches for bytes that stay readable: whoever lacks the root key can neither make nor change a mark.
+//
+// It is not for passwords of people, not for files (values are held in memory whole) and not for signatures that others
+// should be able to check.
 package secret

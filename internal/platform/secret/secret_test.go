@@ -209,3 +209,24 @@ func BenchmarkSealOpen(b *testing.B) {
 		}
 	}
 }
+
+func TestMarksHoldForTheirKeyPurposeAndBytes(t *testing.T) {
+	t.Parallel()
+	oldKey, newKey := secret.Generate(), secret.Generate()
+	before, during, after := newBox(t, oldKey), newBox(t, newKey, oldKey), newBox(t, newKey)
+	id, mark := before.Mark("seal", []byte("data"))
+	if err := during.CheckMark("seal", id, []byte("data"), mark); err != nil {
+		t.Errorf("under a rotated key: %v", err)
+	}
+	if err := after.CheckMark("seal", id, []byte("data"), mark); !errors.Is(err, secret.ErrUnknownKey) {
+		t.Errorf("without its key: %v", err)
+	}
+	if err := before.CheckMark("seal", "zz", []byte("data"), mark); !errors.Is(err, secret.ErrUnknownKey) {
+		t.Errorf("with nonsense for an id: %v", err)
+	}
+	for _, c := range []struct{ purpose, data string }{{"seal", "date"}, {"sea", "ldata"}, {"other", "data"}} {
+		if err := before.CheckMark(c.purpose, id, []byte(c.data), mark); !errors.Is(err, secret.ErrTampered) {
+			t.Errorf("%s %s: %v", c.purpose, c.data, err)
+		}
+	}
+}

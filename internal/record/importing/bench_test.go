@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"crm/internal/record/importing"
 )
@@ -56,4 +57,33 @@ func benchmark(b *testing.B, w *world, rows int64, round func() *importing.Impor
 		n++
 	}
 	b.ReportMetric(rate/float64(n), "rows/s")
+}
+
+// BenchmarkUndo takes an import of 100,000 people back: half were made by it, half
+// changed. s/undo is the figure; the limit is 60.
+func BenchmarkUndo(b *testing.B) {
+	w := newWorld(b)
+	const rows = 100_000
+	text := func(title string, from, to int) string {
+		var t strings.Builder
+		t.WriteString("external_id,first_name,last_name,email,phone,title,source\n")
+		for i := from; i < to; i++ {
+			fmt.Fprintf(&t, "%d,Ann,Smith %d,ann%d@example.net,+4930%07d,%s,web\n", i, i, i, i, title)
+		}
+		return t.String()
+	}
+	w.imports(w.Admin, text("CEO", 0, rows/2), importing.Options{Object: "contact"})
+	var took time.Duration
+	n := 0
+	for b.Loop() {
+		imp := w.imports(w.Admin, text(fmt.Sprint("CTO ", n), 0, rows), importing.Options{Object: "contact", Key: "external_id"})
+		began := time.Now()
+		imp, err := w.s.Undo(w.Admin, imp.ID)
+		if err != nil || imp.Undo.Reversed != rows || len(imp.Undo.Conflicts) > 0 {
+			b.Fatalf("%+v %v", imp.Undo, err)
+		}
+		took += time.Since(began)
+		n++
+	}
+	b.ReportMetric(took.Seconds()/float64(n), "s/undo")
 }

@@ -425,8 +425,11 @@ func TestJob(t *testing.T) {
 	if imp, err = s.Wait(w.Admin, imp.ID, nil); err != nil || imp.Undo.State != "done" {
 		t.Fatalf("undo: %+v %v", imp.Undo, err)
 	}
-	if imp.Undo.Reversed != 6000 || w.count("contacts where deleted_at is null") != 0 {
+	if imp.Undo.Reversed != 5999 || w.count("contacts where deleted_at is null and last_name = 'N7'") != 1 || w.count("contacts where deleted_at is null") != 1 {
 		t.Errorf("undone %d, %d left", imp.Undo.Reversed, w.count("contacts where deleted_at is null"))
+	}
+	if len(imp.Undo.Conflicts) != 1 || imp.Undo.Conflicts[0].Field != "title" || imp.Undo.Conflicts[0].Current != "edited" {
+		t.Errorf("conflicts %+v", imp.Undo.Conflicts)
 	}
 }
 

@@ -39,7 +39,7 @@ func Work(r *jobs.Registry, service func() *Service) {
 	jobs.Work(r, func(ctx context.Context, job *river.Job[Args]) error {
 		s := service()
 		if job.Args.Undo {
-			return s.workUndo(ctx, job.Args.ImportID)
+			return s.workUndo(ctx, job.Args.ImportID, job.Attempt >= job.MaxAttempts)
 		}
 		err := s.work(ctx, job.Args.ImportID, jobs.Budget)
 		if job.Attempt >= job.MaxAttempts && err != nil && !errors.Is(err, jobs.Again) {

@@ -41,7 +41,7 @@ const (
 	sqlReadLinks = `select record_id, field, value from import_links where tenant_id = $1 and import_id = $2 order by record_id, field limit $3`
 	sqlDropLinks = `delete from import_links where tenant_id = $1 and import_id = $2 and record_id = any($3)`
 
-	sqlUndo = `update imports set undo_state = $3, undone = undone + $4, undo_conflicts = $5 where tenant_id = $1 and id = $2`
+	sqlUndo = `update imports set undo_state = $3, undone = $4, undo_conflicts = $5 where tenant_id = $1 and id = $2`
 )
 
 func (s *Service) load(ctx context.Context, id uuid.UUID) (*Import, error) {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -15,12 +16,8 @@ import (
 	"crm/internal/record"
 )
 
-const (
-	// inlineUndo is how many changes are taken back within the request.
-	inlineUndo = 5_000
-	// maxConflicts is how many conflicts an import lists.
-	maxConflicts = 1_000
-)
+// inlineUndo is how many changes are taken back within the request.
+const inlineUndo = 5_000
 
 // Undo takes an import back: made records go to the bin, changed fields get their
 // old values. What somebody edited since is listed and left alone. Small imports are
@@ -42,7 +39,7 @@ func (s *Service) Undo(ctx context.Context, id uuid.UUID) (*Import, error) {
 	if imp.Created+imp.Updated > inlineUndo && s.Jobs != nil {
 		return s.queueUndo(ctx, imp)
 	}
-	if err := s.undo(ctx, imp); err != nil {
+	if err := s.undo(ctx, imp, time.Time{}); err != nil {
 		return nil, err
 	}
 	return s.Get(ctx, id)
@@ -75,36 +72,54 @@ func (s *Service) queueUndo(ctx context.Context, imp *Import) (*Import, error) {
 	return s.Get(ctx, imp.ID)
 }
 
-func (s *Service) workUndo(ctx context.Context, id uuid.UUID) error {
+func (s *Service) workUndo(ctx context.Context, id uuid.UUID, last bool) error {
 	imp, err := s.load(ctx, id)
 	if err != nil || imp == nil || imp.Undo.State == "done" {
 		return err
 	}
-	var a auth.Actor
-	if err := json.Unmarshal(imp.actor, &a); err != nil {
-		return fmt.Errorf("read who asked for undo of import %s: %w", id, err)
+	as, err := s.actAs(ctx, imp)
+	if err == nil {
+		as = auth.As(as, func(a *auth.Actor) { a.Via = imp.via() })
+		if err = s.undo(as, imp, s.Now().Add(jobs.Budget)); err == nil {
+			imp, err = s.load(ctx, id)
+		}
 	}
-	err = s.undo(auth.With(ctx, &a), imp)
-	if ctx.Err() != nil {
-		return jobs.Again
+	switch {
+	case ctx.Err() != nil, err == nil && imp.Undo.State == "running":
+		return jobs.Again // the next call goes on at the checkpoint
+	case err != nil && (last || final(err)):
+		return errors.Join(err, s.saveUndo(ctx, imp, "failed", imp.Undo.Reversed, imp.Undo.Conflicts))
 	}
 	return err
 }
 
-// undo reverses the batch chunk by chunk. A second call after a crash finds the made
-// records in the bin and goes on with the others.
-func (s *Service) undo(ctx context.Context, imp *Import) error {
-	if err := s.saveUndo(ctx, imp, "running", 0, []record.UndoConflict{}); err != nil {
-		return err
+// via is the surface through which the undo was asked for.
+func (i *Import) via() auth.Via {
+	var a auth.Actor
+	if err := json.Unmarshal(i.actor, &a); err != nil {
+		return auth.ViaImport
 	}
-	undone, err := s.k.UndoBatch(ctx, imp.ID)
+	return a.Via
+}
+
+// undo reverses the batch chunk by chunk until the time is up (zero = no limit),
+// then it is still running. The kernel keeps the place.
+func (s *Service) undo(ctx context.Context, imp *Import, until time.Time) error {
+	run, err := s.k.StartUndo(ctx, imp.ID)
 	if errs.KindOf(err) == errs.NotFound {
-		undone, err = &record.Undone{Conflicts: []record.UndoConflict{}}, nil
+		return s.saveUndo(ctx, imp, "done", 0, []record.UndoConflict{}) // it changed nothing
+	}
+	if err == nil {
+		run, err = s.k.ContinueUndo(ctx, run.ID, until)
 	}
 	if err != nil {
-		return errors.Join(err, s.saveUndo(context.WithoutCancel(ctx), imp, "failed", 0, []record.UndoConflict{}))
+		return err
 	}
-	return s.saveUndo(ctx, imp, "done", int64(undone.Reversed), undone.Conflicts[:min(len(undone.Conflicts), maxConflicts)])
+	state := "running"
+	if run.State != record.UndoRunning {
+		state = "done"
+	}
+	return s.saveUndo(ctx, imp, state, run.Reversed, run.Conflicts)
 }
 
 func (s *Service) saveUndo(ctx context.Context, imp *Import, state string, reversed int64, conflicts []record.UndoConflict) error {

@@ -15,17 +15,20 @@ import (
 
 	"crm/internal/platform/auth"
 	"crm/internal/platform/errs"
+	"crm/internal/platform/id"
 	"crm/internal/platform/rest"
 	"crm/internal/record"
 )
 
 // API serves the kernel's objects.
 type API struct {
-	k *record.Kernel
+	k     *record.Kernel
+	undos Undos
 }
 
-// New makes the API of a kernel.
-func New(k *record.Kernel) *API { return &API{k: k} }
+// New makes the API of a kernel. Batches of any size are undone within the
+// request; see WithUndos.
+func New(k *record.Kernel) *API { return &API{k: k, undos: inline{k}} }
 
 // Routes is the table for every registered object. ReadOnly objects (written by
 // acts only) get no write calls.
@@ -49,8 +52,11 @@ func (a *API) reads(o *record.Object) []rest.Route {
 	}
 	list := route("", "list", "List "+many, listAnswer(one), a.list(o))
 	list.Params, list.Filters = listParams, true
-	get := route("/{id}", "get", "Read one of the "+many, one, a.get(o))
-	get.Params = []rest.Param{{Name: "redirect", Description: "false reads a merged record itself, in the bin, instead of leading to the one it became part of (308).", Schema: rest.Bool}}
+	get := route("/{id}", "get", "Read one of the "+many+", as it is or was", one, a.get(o))
+	get.Params = []rest.Param{
+		{Name: "at", Description: "As it was at this moment (RFC 3339).", Schema: rest.Time},
+		{Name: "redirect", Description: "false reads a merged record itself, in the bin, instead of leading to the one it became part of (308).", Schema: rest.Bool},
+	}
 	timeline := route("/{id}/timeline", "timeline", "What happened to one of the "+many, rest.Obj(map[string]rest.Schema{"data": rest.Array(rest.Ref("Change")), "next_cursor": rest.Nullable(rest.Str)}, "data", "next_cursor"), a.timeline(o))
 	get.IDs, timeline.IDs = id, id
 	get.Params, timeline.Params = append(get.Params, shapeParams...), timelineParams
@@ -76,8 +82,9 @@ func (a *API) writes(o *record.Object) []rest.Route {
 	del := route("DELETE", "/{id}", "delete", "Move a "+lower+" to the bin", auth.Delete)
 	del.IDs, del.Body, del.Answer, del.Status, del.Handle = id, nil, nil, 204, a.delete(o)
 	del.Params = []rest.Param{{Name: "purge", Description: "true deletes for good; needs the right purge.", Schema: rest.Bool}}
-	restore := route("POST", "/{id}/restore", "restore", "Bring a "+lower+" back from the bin", auth.Delete)
-	restore.IDs, restore.Body, restore.Handle, restore.Params = id, nil, a.restore(o), shapeParams
+	restore := route("POST", "/{id}/restore", "restore", "Bring a "+lower+" back from the bin, or set it back to a moment", auth.Read)
+	restore.IDs, restore.Body, restore.Handle = id, rest.Obj(map[string]rest.Schema{"at": rest.Time}), a.restore(o)
+	restore.Params = shapeParams
 	upsert := route("PUT", "/by/{unique_field}/{value}", "upsert", "Create or change the "+lower+" with this unique value", auth.Create)
 	upsert.Handle, upsert.Also, upsert.Params = a.upsert(o), []int{201}, shapeParams
 	batch := route("POST", "/batch", "batch", "Run up to 1,000 operations", auth.Read)
@@ -99,6 +106,9 @@ func (a *API) get(o *record.Object) rest.Handler {
 			if done, err := whole(w, r, o, id); done || err != nil {
 				return err
 			}
+		}
+		if r.URL.Query().Get("at") != "" {
+			return a.getAsOf(w, r, o, id)
 		}
 		rec, err := o.Get(r.Context(), id)
 		if errs.KindOf(err) == errs.NotFound || (err == nil && rec.Deleted()) {
@@ -222,16 +232,6 @@ func (a *API) delete(o *record.Object) rest.Handler {
 			return err
 		}
 		return rest.NoContent(w)
-	}
-}
-
-func (a *API) restore(o *record.Object) rest.Handler {
-	return func(w http.ResponseWriter, r *http.Request) error {
-		res, err := a.byID(r, o, record.OpRestore)
-		if err != nil {
-			return err
-		}
-		return a.answer(w, r, o, 200, res.Record)
 	}
 }
 
@@ -375,11 +375,13 @@ func (a *API) batch(o *record.Object) rest.Handler {
 			ops[i] = readOp(def, op)
 			ops[i].Unique = in.Allow != nil && !*in.Allow
 		}
-		results, err := o.Apply(r.Context(), ops, in.Atomic)
+		// One batch in the journal, so that it can be taken back as one.
+		batch := id.New()
+		results, err := o.Apply(auth.As(r.Context(), func(a *auth.Actor) { a.BatchID = batch }), ops, in.Atomic)
 		if err != nil {
 			return withCandidates(err)
 		}
-		return rest.Raw(w, 200, appendResults(results))
+		return rest.Raw(w, 200, appendResults(results, batch))
 	}
 }
 
@@ -410,7 +412,7 @@ func readOp(def *record.Definition, in batchOp) record.Operation {
 	return op
 }
 
-func appendResults(results []record.Result) []byte {
+func appendResults(results []record.Result, batch uuid.UUID) []byte {
 	out := []byte(`{"results":[`)
 	for i, res := range results {
 		if i > 0 {
@@ -441,5 +443,5 @@ func appendResults(results []record.Result) []byte {
 		out = res.Record.AppendJSON(out, nil, nil)
 		out = append(out, '}')
 	}
-	return append(out, "]}"...)
+	return append(append(append(out, `],"batch_id":"`...), batch.String()...), `"}`...)
 }

@@ -15,23 +15,18 @@ import (
 )
 
 var changeSchema = rest.Obj(map[string]rest.Schema{
-	"seq": rest.Int, "type": rest.Str, "at": rest.Time, "object": rest.Str, "record_id": rest.UUID, "action": rest.Str, "via": rest.Str,
+	"seq": rest.Int, "depth": rest.Int, "type": rest.Str, "at": rest.Time, "object": rest.Str, "record_id": rest.UUID, "action": rest.Str, "via": rest.Str,
 	"request_id": rest.Str, "batch_id": rest.Nullable(rest.UUID), "cause_seq": rest.Nullable(rest.Int),
 	"actor":   rest.Obj(map[string]rest.Schema{"kind": rest.Str, "id": rest.Nullable(rest.UUID), "name": rest.Str}, "kind", "id", "name"),
 	"changes": {"type": "object"}, "data": {"type": "object"},
 }, "seq", "type", "at", "object", "record_id", "action", "actor", "changes")
 
 func (a *API) journalRoutes() []rest.Route {
-	return []rest.Route{
+	out := []rest.Route{
 		{
-			Method: "GET", Path: "/changes", Name: "changes.list", Summary: "The change feed, oldest first, deletes included", Tag: "journal", Object: "journal", Action: auth.Read,
+			Method: "GET", Path: "/changes", Name: "changes.list", Summary: "The change feed, in order, deletes included; go on at next_after until it stays the same", Tag: "journal", Object: "journal", Action: auth.Read,
 			Params: []rest.Param{{Name: "after", Description: "Sequence number to start after.", Schema: rest.Int}, {Name: "object", Description: "Only this object.", Schema: rest.Str}, {Name: "limit", Description: "1 to 200.", Schema: rest.Int}},
 			Answer: rest.Obj(map[string]rest.Schema{"data": rest.Array(rest.Ref("Change")), "next_after": rest.Int}, "data", "next_after"), Handle: a.changes,
-		},
-		{
-			Method: "POST", Path: "/undo", Name: "journal.undo", Summary: "Reverse one change or a whole batch", Tag: "journal", Object: "",
-			Body:   rest.Obj(map[string]rest.Schema{"seq": rest.Int, "batch_id": rest.UUID}),
-			Answer: rest.Obj(map[string]rest.Schema{"reversed": rest.Int, "conflicts": rest.Array(rest.Schema{"type": "object"})}, "reversed", "conflicts"), Handle: a.undo,
 		},
 		{
 			Method: "GET", Path: "/search", Name: "search", Summary: "Search all objects, best first", Tag: "search", Object: "",
@@ -39,6 +34,8 @@ func (a *API) journalRoutes() []rest.Route {
 			Answer: rest.Obj(map[string]rest.Schema{"data": rest.Array(rest.Obj(map[string]rest.Schema{"object": rest.Str, "id": rest.UUID, "title": rest.Str, "record": {"type": "object"}}, "object", "id", "title"))}, "data"), Handle: a.search,
 		},
 	}
+	out = append(out, a.undoRoutes()...)
+	return append(out, a.deadLetterRoutes()...)
 }
 
 // Change is one journal row as the API shows it.
@@ -53,6 +50,7 @@ type Change struct {
 	RequestID string            `json:"request_id"`
 	BatchID   *uuid.UUID        `json:"batch_id"`
 	CauseSeq  *int64            `json:"cause_seq"`
+	Depth     int               `json:"depth"`
 	Actor     Actor             `json:"actor"`
 	Changes   map[string][2]any `json:"changes"`
 	Data      map[string]any    `json:"data"`
@@ -66,7 +64,7 @@ type Actor struct {
 }
 
 func wireChange(e record.Entry) Change {
-	return Change{e.Seq, e.Type(), e.At, e.Object, e.RecordID, e.Action, e.Via, e.RequestID, e.BatchID, e.CauseSeq, Actor{e.ActorKind, e.ActorID, e.ActorName}, e.Changes, e.Data}
+	return Change{e.Seq, e.Type(), e.At, e.Object, e.RecordID, e.Action, e.Via, e.RequestID, e.BatchID, e.CauseSeq, e.Depth, Actor{e.ActorKind, e.ActorID, e.ActorName}, e.Changes, e.Data}
 }
 
 func intParam(r *http.Request, name string, fallback, low, high int64) (int64, error) {
@@ -134,30 +132,6 @@ func (a *API) changes(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	return rest.JSON(w, 200, map[string]any{"data": wireChanges(entries), "next_after": last})
-}
-
-func (a *API) undo(w http.ResponseWriter, r *http.Request) error {
-	var in struct {
-		Seq     int64      `json:"seq"`
-		BatchID *uuid.UUID `json:"batch_id"`
-	}
-	if err := rest.Decode(r, &in); err != nil {
-		return err
-	}
-	var undone *record.Undone
-	var err error
-	switch {
-	case in.Seq > 0 && in.BatchID == nil:
-		undone, err = a.k.Undo(r.Context(), in.Seq)
-	case in.BatchID != nil && in.Seq == 0:
-		undone, err = a.k.UndoBatch(r.Context(), *in.BatchID)
-	default:
-		err = errs.Field("seq", "required", "Send either seq or batch_id.")
-	}
-	if err != nil {
-		return err
-	}
-	return rest.JSON(w, 200, undone)
 }
 
 func (a *API) search(w http.ResponseWriter, r *http.Request) error {

@@ -254,5 +254,5 @@ func batchAnswer(one rest.Schema) rest.Schema {
 	return rest.Obj(map[string]rest.Schema{"results": rest.Array(rest.Obj(map[string]rest.Schema{
 		"status": rest.Int, "id": rest.UUID, "data": one,
 		"error": rest.Obj(map[string]rest.Schema{"code": rest.Str, "detail": rest.Str, "errors": rest.Nullable(rest.Array(rest.Any)), "candidates": rest.Array(candidateSchema)}),
-	}, "status"))}, "results")
+	}, "status")), "batch_id": rest.UUID}, "results")
 }

@@ -32,6 +32,8 @@ type Deps struct {
 	// ExportPath is where a list with this query becomes a file, below /{workspace};
 	// nil or "" = no export.
 	ExportPath func(a *auth.Actor, d *record.Definition, query url.Values) string
+	// Undo takes a batch back, large ones by a job; nil = within the request.
+	Undo func(ctx context.Context, batch uuid.UUID) (*record.UndoRun, error)
 }
 
 // Pages serves the generic pages of every object.
@@ -42,6 +44,7 @@ type Pages struct {
 	planned    func(ctx context.Context, object string, id uuid.UUID) ([]*record.Record, error)
 	importPath func(object string) string
 	exportPath func(a *auth.Actor, d *record.Definition, query url.Values) string
+	undoBatch  func(ctx context.Context, batch uuid.UUID) (*record.UndoRun, error)
 	views      map[string][]View
 	panels     map[string][]Panel
 	extends    map[string][]Extension
@@ -72,9 +75,10 @@ type Extension func(r *http.Request, rec *record.Record, p *ui.RecordPage) error
 // New makes the pages.
 func New(d Deps) *Pages {
 	p := &Pages{
-		Shell: d.Shell, k: d.Kernel, now: d.Now, planned: d.Planned, importPath: d.ImportPath, exportPath: d.ExportPath,
+		Shell: d.Shell, k: d.Kernel, now: d.Now, planned: d.Planned, importPath: d.ImportPath, exportPath: d.ExportPath, undoBatch: d.Undo,
 		views: map[string][]View{}, panels: map[string][]Panel{}, extends: map[string][]Extension{},
 	}
+	d.Shell.AddSettings(SettingsItem{Group: "Workspace", Key: "journal", Label: "Background work", Path: "settings/journal", Object: "journal", Action: auth.Execute})
 	if p.importPath == nil {
 		p.importPath = func(string) string { return "" }
 	}
@@ -109,6 +113,7 @@ func (p *Pages) Mount(r chi.Router) {
 	r.Get("/search", h(p.search))
 	r.Get("/palette", h(p.palette))
 	r.Post("/undo", h(p.undo))
+	p.mountJournal(r)
 	r.Get("/lookup/{objects}", h(p.with(p.lookup)))
 	r.Get("/{objects}", h(p.with(p.list)))
 	r.Post("/{objects}", h(p.with(p.create)))

@@ -1,8 +1,11 @@
 package recordpage
 
 import (
+	"context"
 	"net/http"
 	"strings"
+
+	"github.com/google/uuid"
 
 	"crm/internal/platform/errs"
 	"crm/internal/platform/id"
@@ -19,7 +22,11 @@ func (p *Pages) undo(w http.ResponseWriter, r *http.Request) error {
 	if seq := seqOf(r.PostFormValue("seq")); seq > 0 {
 		done, err = p.k.Undo(r.Context(), seq)
 	} else if batch, ok := id.Parse(r.PostFormValue("batch_id")); ok {
-		done, err = p.k.UndoBatch(r.Context(), batch)
+		var running bool
+		if done, running, err = p.takeBack(r.Context(), batch); running {
+			p.Site.SetFlash(w, page.Flash{Text: "That is a lot: it is being taken back in the background."})
+			return page.SeeOther(w, r, back)
+		}
 	} else {
 		return errs.New(errs.Malformed, "no_change", "Say which change to undo.")
 	}
@@ -28,6 +35,19 @@ func (p *Pages) undo(w http.ResponseWriter, r *http.Request) error {
 	}
 	p.Site.SetFlash(w, undoneFlash(p.Format(r), p.k, done))
 	return page.SeeOther(w, r, back)
+}
+
+// takeBack undoes a batch; running says that a job will go on with it.
+func (p *Pages) takeBack(ctx context.Context, batch uuid.UUID) (done *record.Undone, running bool, err error) {
+	if p.undoBatch == nil {
+		done, err = p.k.UndoBatch(ctx, batch)
+		return done, false, err
+	}
+	run, err := p.undoBatch(ctx, batch)
+	if err != nil {
+		return nil, false, err
+	}
+	return run.Undone(), run.State == record.UndoRunning, nil
 }
 
 // undoneFlash says what was taken back, and which fields were changed again since
@@ -45,6 +65,9 @@ func undoneFlash(f ui.Format, k *record.Kernel, done *record.Undone) page.Flash 
 	var fields []string
 	for _, c := range done.Conflicts {
 		label := c.Field
+		if label == "" {
+			label = wholeRecord(k, c)
+		}
 		if o, ok := k.Object(c.Object); ok {
 			if field, ok := o.Def.Field(c.Field); ok {
 				label = field.Label
@@ -59,4 +82,12 @@ func undoneFlash(f ui.Format, k *record.Kernel, done *record.Undone) page.Flash 
 		text = f.Integer(done.Reversed) + " taken back. " + text
 	}
 	return page.Flash{Text: text, Bad: done.Reversed == 0}
+}
+
+// wholeRecord names what was kept as a whole.
+func wholeRecord(k *record.Kernel, c record.UndoConflict) string {
+	if o, ok := k.Object(c.Object); ok {
+		return "a " + lower(o.Def.Label)
+	}
+	return "a record"
 }
