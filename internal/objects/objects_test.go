@@ -3,15 +3,14 @@ package objects_test
 import (
 	"context"
 	"encoding/json"
-	"log/slog"
 	"net/url"
 	"slices"
 	"testing"
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
 
-	"crm/internal/contacts"
 	"crm/internal/objects"
 	"crm/internal/platform/auth"
 	"crm/internal/platform/errs"
@@ -19,6 +18,21 @@ import (
 	"crm/internal/record"
 	"crm/internal/record/recordtest"
 )
+
+// person is a contact as far as these tests need one.
+type person struct {
+	record.Base
+	FirstName string `crm:"first_name,text,search,title"`
+	LastName  string `crm:"last_name,text,search,title"`
+	Email     string `crm:"email,email"`
+	Lifecycle string `crm:"lifecycle,select,options=lead|customer"`
+	DoNot     bool   `crm:"do_not_contact,boolean"`
+}
+
+var people = record.Definition{Name: "contact", Plural: "contacts", Label: "Contact", LabelPlural: "Contacts", Owned: true}
+
+// keepBooleans runs as a hook would: a struct's false is no empty value.
+var keepBooleans = record.HooksFor[person]{Before: func(context.Context, pgx.Tx, []record.TypedChange[person]) error { return nil }}
 
 // world is a workspace whose people may keep views and segments.
 type world struct {
@@ -32,11 +46,11 @@ type world struct {
 func newWorld(t *testing.T) *world {
 	t.Helper()
 	w := &world{Env: recordtest.New(t)}
-	c, err := contacts.New(contacts.Deps{Kernel: w.K, Now: time.Now, Log: slog.New(slog.DiscardHandler)})
+	c, err := record.Register[person](w.K, people, keepBooleans)
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.contacts = c.Contacts.Object
+	w.contacts = c.Object
 	if w.Service, err = objects.New(objects.Deps{Kernel: w.K, Now: time.Now}); err != nil {
 		t.Fatal(err)
 	}

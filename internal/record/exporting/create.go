@@ -73,7 +73,7 @@ func (s *Service) plan(ctx context.Context, a *auth.Actor, opts Options) (*Expor
 }
 
 // ofOnePage are parameters that say nothing about which rows a list has.
-var ofOnePage = []string{"limit", "cursor", "count", "fields", "expand", "view", "from", "peek", "pipeline_id"}
+var ofOnePage = []string{"limit", "cursor", "count", "fields", "expand", "from", "peek", "pipeline_id", "columns", "edited"}
 
 // wholeList takes what belongs to one page of a list off its address.
 func wholeList(q url.Values) url.Values {
@@ -82,6 +82,9 @@ func wholeList(q url.Values) url.Values {
 		if !slices.Contains(ofOnePage, key) && strings.Join(values, "") != "" {
 			out[key] = slices.Clone(values)
 		}
+	}
+	if q.Get("edited") != "" || uuid.Validate(q.Get("view")) != nil {
+		out.Del("view") // spelled out already, or no saved view but a way to look
 	}
 	return out
 }
@@ -100,9 +103,7 @@ func (s *Service) tryOut(ctx context.Context, o *record.Object, q url.Values) er
 
 // listQuery reads an address the way the list does.
 func listQuery(ctx context.Context, o *record.Object, q url.Values) (record.Query, error) {
-	out := record.Query{Sort: q.Get("sort"), Search: q.Get("q"), Trash: q.Get("trash") == "true"}
-	var err error
-	out.Filter, err = o.ParseFilter(ctx, q)
+	out, _, err := o.ParseList(ctx, q)
 	return out, err
 }
 
