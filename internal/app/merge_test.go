@@ -78,7 +78,7 @@ func TestNothingPointsToAMergedRecord(t *testing.T) {
 	s := newShop(t)
 	samples := apptest.NewSamples(s.Tenant)
 	for _, o := range s.App.Kernel.Objects() {
-		if o.Def.System {
+		if !o.Def.Mergeable() {
 			continue
 		}
 		for _, c := range s.columnsTo(t, o.Def.Table) {

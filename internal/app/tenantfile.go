@@ -33,6 +33,7 @@ func TenantPolicy() tenantfile.Policy {
 			"import_links":       "rows of those files",
 			"import_marks":       "rows of those files",
 			"import_uploads":     "files that wait to be taken in lie on the old machine",
+			"undos":              "undos under way; what they did is in the journal",
 			"exports":            "files that were written lie on the old machine",
 			"journal_seals":      "the chain that shows tampering is begun anew over the loaded journal",
 			"journal.xid":        "a number of the old database's transactions",

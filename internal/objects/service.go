@@ -35,7 +35,7 @@ func New(d Deps) (*Service, error) {
 		return nil, fmt.Errorf("register views: %w", err)
 	}
 	if s.Segments, err = record.Register(d.Kernel, record.Definition{
-		Name: "segment", Plural: "segments", Label: "Segment", LabelPlural: "Segments", Owned: true,
+		Name: "segment", Plural: "segments", Label: "Segment", LabelPlural: "Segments", Owned: true, NoMerge: true,
 		ListFields: []string{"object", "kind", "owner_id", "updated_at"},
 	}, record.HooksFor[Segment]{Before: s.checkSegments}); err != nil {
 		return nil, fmt.Errorf("register segments: %w", err)

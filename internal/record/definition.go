@@ -95,6 +95,7 @@ type Definition struct {
 	NoSearch    bool     // not part of global search
 	Uncached    bool     // its rows are written past the kernel all the time (a ledger)
 	System      bool     // settings of the tenant rather than records of people
+	NoMerge     bool     // two of them are never the same thing
 	DefaultSort string   // "-created_at" when empty
 	ListFields  []string // columns a list page shows at first
 
@@ -250,6 +251,9 @@ func parseOptions(s string) []Option {
 	}
 	return out
 }
+
+// Mergeable reports whether records of the object can be merged: settings cannot.
+func (d *Definition) Mergeable() bool { return !d.System && !d.NoMerge }
 
 func (d *Definition) layout() {
 	for i, f := range d.Fields {

@@ -3,6 +3,7 @@ package record
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -66,7 +67,7 @@ func (o *Object) Merge(ctx context.Context, m Merge) (*Merged, error) {
 
 func (o *Object) checkMerge(m Merge) error {
 	switch {
-	case o.Def.System:
+	case !o.Def.Mergeable():
 		return errs.New(errs.Conflict, "not_mergeable", "%s cannot be merged.", o.Def.LabelPlural)
 	case m.Into == uuid.Nil:
 		return errs.Field("into", "required", "Name the record to keep.")
@@ -85,8 +86,20 @@ func lockMerges(ctx context.Context, tx pgx.Tx) error {
 	return err
 }
 
+// fence locks records against new pointers to them, which the lock of an ordinary
+// change lets through: whoever hangs something on one waits, and then sees what
+// became of it (queueStale).
+func (o *Object) fence(ctx context.Context, tx pgx.Tx, ids []uuid.UUID) error {
+	sql := fmt.Sprintf(`select 1 from %s t where t.tenant_id = $1 and t.id = any($2) order by t.id for update`, o.Def.Table)
+	_, err := tx.Exec(ctx, sql, auth.From(ctx).TenantID, ids)
+	return err
+}
+
 func (o *Object) mergeTx(ctx context.Context, tx pgx.Tx, m Merge) (*Merged, error) {
 	if err := lockMerges(ctx, tx); err != nil {
+		return nil, err
+	}
+	if err := o.fence(ctx, tx, append([]uuid.UUID{m.Into}, m.From...)); err != nil {
 		return nil, err
 	}
 	into, from, err := o.lockMerge(ctx, tx, m)

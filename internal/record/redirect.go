@@ -93,7 +93,7 @@ func (o *Object) queueStale(b *pgx.Batch, tenant uuid.UUID, changes []*Change) *
 			if f.Type.Name() != "relation" || f.Target == "" || !c.Changed(f.Name) {
 				continue
 			}
-			if t, ok := o.k.objects[f.Target]; ok && !t.Def.System {
+			if t, ok := o.k.objects[f.Target]; ok && t.Def.Mergeable() {
 				if to := uuidOf(c.New.Get(f.Name)); to != uuid.Nil {
 					names[to] = f.Name
 				}
@@ -155,7 +155,7 @@ func (k *Kernel) queueHold(b *pgx.Batch, tenant uuid.UUID, linked map[string][]u
 func (k *Kernel) mergeable() []string {
 	var out []string
 	for _, o := range k.order {
-		if !o.Def.System {
+		if o.Def.Mergeable() {
 			out = append(out, o.Def.Name)
 		}
 	}

@@ -27,8 +27,8 @@ func (h *HTTP) Routes() []rest.Route {
 		{Name: "filter", Description: "Nested and/or groups as JSON. Plain filters are field=value and field[op]=value.", Schema: rest.Str},
 	}
 	return []rest.Route{
-		{Method: "GET", Path: "/contacts/vcard", Name: "contacts.vcards", Summary: "The contacts a list shows as vCards, at most 5,000", Tag: "contacts", Object: "contact", Action: auth.Read, Params: filters, Handle: h.many},
-		{Method: "GET", Path: "/contacts/{id}/vcard", Name: "contacts.vcard", Summary: "One contact as a vCard", Tag: "contacts", Object: "contact", Action: auth.Read, IDs: map[string]string{"id": "contact"}, Handle: h.one},
+		{Method: "GET", Path: "/contacts/vcard", Name: "contacts.vcards", Summary: "The contacts a list shows as vCards, at most 5,000", Tag: "contacts", Object: "contact", Action: auth.Read, Params: filters, Filters: true, File: "text/vcard", Handle: h.many},
+		{Method: "GET", Path: "/contacts/{id}/vcard", Name: "contacts.vcard", Summary: "One contact as a vCard", Tag: "contacts", Object: "contact", Action: auth.Read, IDs: map[string]string{"id": "contact"}, File: "text/vcard", Handle: h.one},
 	}
 }
 

@@ -90,7 +90,7 @@ func (a *API) writes(o *record.Object) []rest.Route {
 	batch := route("POST", "/batch", "batch", "Run up to 1,000 operations", auth.Read)
 	batch.Body, batch.Answer, batch.Handle = batchSchema(input), batchAnswer(one), a.batch(o)
 	out := []rest.Route{create, batch, patch, del, restore, upsert}
-	if !d.System {
+	if d.Mergeable() {
 		out = append(out, a.mergeRoute(o))
 	}
 	return out

@@ -50,7 +50,7 @@ func (a *API) undoRoutes() []rest.Route {
 	return []rest.Route{
 		{
 			Method: "POST", Path: "/undo", Name: "journal.undo", Summary: "Reverse one change or a whole batch; 202 when a job does it", Tag: "journal", Object: "",
-			Body: rest.Obj(map[string]rest.Schema{"seq": rest.Int, "batch_id": rest.UUID}), Answer: undoSchema, Handle: a.undo,
+			Body: rest.Obj(map[string]rest.Schema{"seq": rest.Int, "batch_id": rest.UUID}), Answer: undoSchema, Also: []int{202}, Handle: a.undo,
 		},
 		{
 			Method: "GET", Path: "/undo/{id}", Name: "journal.undo_state", Summary: "How far the undo of a batch has come", Tag: "journal", Object: "",

@@ -37,7 +37,7 @@ func (l *listing) bulkActions(out *ui.ListPage) {
 		if owners := l.owners(out.Builder); l.def.Owned && l.mayDo(auth.Update) && len(owners) > 0 {
 			out.Bulk = append(out.Bulk, ui.BulkAction{Action: act("Assign", "assign", "user"), Choose: "assign_to", Choices: owners})
 		}
-		if l.mayDo(auth.Update) && l.mayDo(auth.Delete) && !l.def.System && l.def.Name != "message" {
+		if l.mayDo(auth.Update) && l.mayDo(auth.Delete) && l.def.Mergeable() && l.def.Name != "message" {
 			out.Bulk = append(out.Bulk, ui.BulkAction{Action: act("Merge", "merge", "link")})
 		}
 		if l.mayDo(auth.Delete) {

@@ -78,7 +78,6 @@ func New(d Deps) *Pages {
 		Shell: d.Shell, k: d.Kernel, now: d.Now, planned: d.Planned, importPath: d.ImportPath, exportPath: d.ExportPath, undoBatch: d.Undo,
 		views: map[string][]View{}, panels: map[string][]Panel{}, extends: map[string][]Extension{},
 	}
-	d.Shell.AddSettings(SettingsItem{Group: "Workspace", Key: "journal", Label: "Background work", Path: "settings/journal", Object: "journal", Action: auth.Execute})
 	if p.importPath == nil {
 		p.importPath = func(string) string { return "" }
 	}
@@ -104,6 +103,8 @@ func (p *Pages) Extend(object string, f Extension) { p.extends[object] = append(
 // Mount puts the generic pages under r, which must be the router of "/{ws}" behind
 // Shell.Inside. Pages of contexts are mounted beside it; more exact paths win.
 func (p *Pages) Mount(r chi.Router) {
+	// Last of the settings: contexts have named theirs by now.
+	p.AddSettings(SettingsItem{Group: "Workspace", Key: "journal", Label: "Background work", Path: "settings/journal", Object: "journal", Action: auth.Execute})
 	h := p.Site.Handle
 	r.Get("/", h(func(w http.ResponseWriter, r *http.Request) error {
 		http.Redirect(w, r, Path(r, "home"), http.StatusSeeOther)
