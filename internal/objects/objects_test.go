@@ -207,8 +207,11 @@ func TestABrokenViewSaysSo(t *testing.T) {
 	}
 	for _, bad := range []objects.View{
 		{Name: "x", Object: "nothing"},
-		{Name: "x", Object: "contact", Filter: doc(t, `{"field":"nope","value":1}`)}, {Name: "x", Object: "contact", Filter: "text"},
-		{Name: "x", Object: "contact", Sort: "nope"}, {Name: "x", Object: "contact", Columns: []string{"nope"}}, {Name: "x", Object: "contact", GroupBy: "nope"},
+		{Name: "x", Object: "contact", Filter: doc(t, `{"field":"nope","value":1}`)},
+		{Name: "x", Object: "contact", Filter: "text"},
+		{Name: "x", Object: "contact", Sort: "nope"},
+		{Name: "x", Object: "contact", Columns: []string{"nope"}},
+		{Name: "x", Object: "contact", GroupBy: "nope"},
 	} {
 		if _, err := w.Views.Create(w.Admin, &bad); errs.KindOf(err) != errs.Invalid {
 			t.Errorf("%+v: %v", bad, err)

@@ -32,7 +32,8 @@ func (h *HTTP) Routes() []rest.Route {
 		{
 			Method: "GET", Path: "/segments/{id}/members", Name: "segments.members", Summary: "Records in a segment that the caller may see; filters as in their list", Tag: "segments",
 			Object: "segment", Action: auth.Read, IDs: ids, Params: []rest.Param{
-				{Name: "limit", Description: "1 to 200.", Schema: rest.Int}, {Name: "cursor", Description: "next_cursor of the page before.", Schema: rest.Str},
+				{Name: "limit", Description: "1 to 200.", Schema: rest.Int},
+				{Name: "cursor", Description: "next_cursor of the page before.", Schema: rest.Str},
 				{Name: "sort", Description: "Fields, - for descending.", Schema: rest.Str},
 			},
 			Answer: rest.Obj(map[string]rest.Schema{"data": rest.Array(rest.Any), "next_cursor": rest.Nullable(rest.Str)}, "data", "next_cursor"), Handle: h.members,
