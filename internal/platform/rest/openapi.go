@@ -194,7 +194,7 @@ func responses(r Route) map[string]any {
 		ok := map[string]any{"description": http.StatusText(s) + "."}
 		switch {
 		case r.File != "":
-			ok["content"] = map[string]any{r.File: map[string]any{"schema": Schema{"type": "string", "contentMediaType": r.File}}}
+			ok["content"] = fileContent(r.File)
 		case r.Answer != nil:
 			ok["content"] = map[string]any{"application/json": map[string]any{"schema": r.Answer}}
 		}
@@ -250,6 +250,16 @@ func headers(r Route) []string {
 		if one {
 			out = append(out, "IfMatch")
 		}
+	}
+	return out
+}
+
+// fileContent describes an answer that is one of several kinds of file.
+func fileContent(kinds string) map[string]any {
+	out := map[string]any{}
+	for _, kind := range strings.Split(kinds, ",") {
+		kind = strings.TrimSpace(kind)
+		out[kind] = map[string]any{"schema": Schema{"type": "string", "contentMediaType": kind}}
 	}
 	return out
 }

@@ -57,7 +57,7 @@ type Route struct {
 	Status  int    // success status, 200 when 0
 	Also    []int  // other success statuses with the same body (200 beside 201)
 	Answer  Schema // success body; nil = none
-	File    string // media type of an answer that is no JSON
+	File    string // media types, by comma, of an answer that is no JSON
 	Handle  Handler
 }
 

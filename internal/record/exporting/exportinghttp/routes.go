@@ -27,7 +27,7 @@ func (h *HTTP) Routes() []rest.Route {
 			Answer: rest.Obj(map[string]rest.Schema{"data": rest.Array(one)}, "data"), Handle: h.list,
 		},
 		{Method: "GET", Path: "/exports/{id}", Name: "exports.get", Summary: "How far an export has come", Tag: "exports", IDs: ids, Answer: one, Handle: h.get},
-		{Method: "GET", Path: "/exports/{id}/file", Name: "exports.file", Summary: "The file of an export that is done; it is kept for a day", Tag: "exports", IDs: ids, File: "application/octet-stream", Handle: h.file},
+		{Method: "GET", Path: "/exports/{id}/file", Name: "exports.file", Summary: "The file of an export that is done; it is kept for a day", Tag: "exports", IDs: ids, File: "text/csv, application/vnd.openxmlformats-officedocument.spreadsheetml.sheet, application/x-ndjson", Handle: h.file},
 		{Method: "POST", Path: "/exports/{id}/cancel", Name: "exports.cancel", Summary: "Stop an export", Tag: "exports", IDs: ids, Answer: one, Handle: h.cancel},
 	}
 }
