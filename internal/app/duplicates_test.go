@@ -86,8 +86,10 @@ func TestARefusalTellsOfNothingHidden(t *testing.T) {
 	s := newShop(t)
 	s.make(t, "contact", record.Patch{"last_name": "Hidden", "email": "ada@acme.test"})
 	rep := s.User(t, "rep@shop.test", "sales_rep", "correct horse battery")
-	ctx := auth.With(context.WithoutCancel(t.Context()), &auth.Actor{Kind: auth.User, TenantID: s.ID, ID: rep, Name: "Rep", Via: auth.ViaAPI,
-		Grants: auth.Grants{"contact:create": auth.Own, "contact:read": auth.Own}})
+	ctx := auth.With(context.WithoutCancel(t.Context()), &auth.Actor{
+		Kind: auth.User, TenantID: s.ID, ID: rep, Name: "Rep", Via: auth.ViaAPI,
+		Grants: auth.Grants{"contact:create": auth.Own, "contact:read": auth.Own},
+	})
 	o, _ := s.App.Kernel.Object("contact")
 	create := record.Operation{Kind: record.OpCreate, Patch: record.Patch{"last_name": "Mine", "email": "ada@acme.test"}, Unique: true}
 	res, err := o.One(ctx, create)

@@ -31,9 +31,15 @@ func TestRoundTrip(t *testing.T) {
 	env := apptest.New(t)
 	tn := env.Tenant(t, "acme")
 	err := env.App.Kernel.AddCustomFields(tn.Ctx, []record.CustomField{
-		{Object: "contact", Name: "tier", Type: "select", Options: []string{"gold", "tin"}}, {Object: "contact", Name: "size", Type: "decimal"}, {Object: "contact", Name: "n", Type: "integer"},
-		{Object: "contact", Name: "fee", Type: "money"}, {Object: "contact", Name: "since", Type: "date"}, {Object: "contact", Name: "seen", Type: "datetime"},
-		{Object: "contact", Name: "likes", Type: "list"}, {Object: "contact", Name: "vip", Type: "boolean"}, {Object: "contact", Name: "text", Type: "long_text"},
+		{Object: "contact", Name: "tier", Type: "select", Options: []string{"gold", "tin"}},
+		{Object: "contact", Name: "size", Type: "decimal"},
+		{Object: "contact", Name: "n", Type: "integer"},
+		{Object: "contact", Name: "fee", Type: "money"},
+		{Object: "contact", Name: "since", Type: "date"},
+		{Object: "contact", Name: "seen", Type: "datetime"},
+		{Object: "contact", Name: "likes", Type: "list"},
+		{Object: "contact", Name: "vip", Type: "boolean"},
+		{Object: "contact", Name: "text", Type: "long_text"},
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -128,9 +128,11 @@ func (o *Object) rewind(ctx context.Context, def *Definition, current *Record, a
 		return nil, err
 	}
 	// One row more than needed: the last of then tells who and when.
-	entries, err := o.k.entries(ctx, db.Query{SQL: "select " + entryColumns + ` from journal j where j.tenant_id = $1 and j.object = $2 and j.record_id = $3
+	entries, err := o.k.entries(ctx, db.Query{
+		SQL: "select " + entryColumns + ` from journal j where j.tenant_id = $1 and j.object = $2 and j.record_id = $3
 	  and j.seq >= coalesce((select max(b.seq) from journal b where b.tenant_id = $1 and b.object = $2 and b.record_id = $3 and b.at <= $4), 0) order by j.seq desc`,
-		Args: []any{a.TenantID, o.Def.Name, current.ID(), at.UTC()}})
+		Args: []any{a.TenantID, o.Def.Name, current.ID(), at.UTC()},
+	})
 	if err != nil {
 		return nil, err
 	}

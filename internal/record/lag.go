@@ -37,10 +37,12 @@ func (k *Kernel) Lags(ctx context.Context) ([]Lag, error) {
 	out := make([]Lag, len(k.subscribers))
 	for i, s := range k.subscribers {
 		out[i].Subscriber = s.Name
-		queries[i] = db.Query{SQL: `select count(w.at), min(w.at), coalesce(max(s.failures), 0), coalesce(max(s.last_error), '')
+		queries[i] = db.Query{
+			SQL: `select count(w.at), min(w.at), coalesce(max(s.failures), 0), coalesce(max(s.last_error), '')
 		  from (select 1) one left join journal_subscribers s on s.tenant_id = $1 and s.name = $2
 		  left join lateral (select j.at from journal j where j.tenant_id = $1 and j.seq > coalesce(s.after_seq, 0) order by j.seq limit $3) w on true`,
-			Args: []any{a.TenantID, s.Name, maxLag}}
+			Args: []any{a.TenantID, s.Name, maxLag},
+		}
 	}
 	err = k.DB.ReadMany(ctx, queries, func(i int, rows pgx.Rows) error {
 		for rows.Next() {

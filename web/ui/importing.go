@@ -90,7 +90,7 @@ type ImportResultView struct {
 	Tone       Tone
 	Counts     []Sum
 	Notes      []string // what was left out of rows that are in
-	ErrorsHref string // CSV
+	ErrorsHref string   // CSV
 	Errors     []ImportPreviewRow
 	Undo       *Action
 	UndoUntil  string // "until 28 Nov"

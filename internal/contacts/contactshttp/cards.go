@@ -23,7 +23,8 @@ func New(s *contacts.Service) *HTTP { return &HTTP{s: s} }
 // Routes is the table.
 func (h *HTTP) Routes() []rest.Route {
 	filters := []rest.Param{
-		{Name: "q", Description: "Words to search for.", Schema: rest.Str}, {Name: "sort", Description: "Fields, - for descending.", Schema: rest.Str},
+		{Name: "q", Description: "Words to search for.", Schema: rest.Str},
+		{Name: "sort", Description: "Fields, - for descending.", Schema: rest.Str},
 		{Name: "filter", Description: "Nested and/or groups as JSON. Plain filters are field=value and field[op]=value.", Schema: rest.Str},
 	}
 	return []rest.Route{

@@ -68,8 +68,12 @@ func TestBinAndEveryField(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	if err := w.K.AddCustomFields(w.Admin, []record.CustomField{
-		{Object: "contact", Name: "tier", Type: "select", Options: []string{"gold", "tin"}}, {Object: "contact", Name: "size", Type: "decimal"},
-		{Object: "contact", Name: "fee", Type: "money"}, {Object: "contact", Name: "since", Type: "date"}, {Object: "contact", Name: "likes", Type: "list"}, {Object: "contact", Name: "vip", Type: "boolean"},
+		{Object: "contact", Name: "tier", Type: "select", Options: []string{"gold", "tin"}},
+		{Object: "contact", Name: "size", Type: "decimal"},
+		{Object: "contact", Name: "fee", Type: "money"},
+		{Object: "contact", Name: "since", Type: "date"},
+		{Object: "contact", Name: "likes", Type: "list"},
+		{Object: "contact", Name: "vip", Type: "boolean"},
 	}); err != nil {
 		t.Fatal(err)
 	}

@@ -66,8 +66,17 @@ func TestCellsOfAWorkbook(t *testing.T) {
 	at := time.Date(2024, 2, 29, 12, 0, 0, 0, time.UTC)
 	long := strings.Repeat("ä", 40_000)
 	cells := []cell{
-		{text: "=HYPERLINK(\"http://x\")"}, {text: `<a&b> _x0041_ ` + "\r\n\ttab\x01"}, {kind: number, text: "-12.5"}, {kind: number, text: "12345678901234567"}, {kind: boolean, text: "true"}, {kind: boolean, text: "false"},
-		{kind: date, text: "2024-02-29", at: time.Date(2024, 2, 29, 0, 0, 0, 0, time.UTC)}, {kind: datetime, text: "x", at: at}, {kind: date, text: "1899-01-01", at: time.Date(1899, 1, 1, 0, 0, 0, 0, time.UTC)}, {}, {text: long},
+		{text: "=HYPERLINK(\"http://x\")"},
+		{text: `<a&b> _x0041_ ` + "\r\n\ttab\x01"},
+		{kind: number, text: "-12.5"},
+		{kind: number, text: "12345678901234567"},
+		{kind: boolean, text: "true"},
+		{kind: boolean, text: "false"},
+		{kind: date, text: "2024-02-29", at: time.Date(2024, 2, 29, 0, 0, 0, 0, time.UTC)},
+		{kind: datetime, text: "x", at: at},
+		{kind: date, text: "1899-01-01", at: time.Date(1899, 1, 1, 0, 0, 0, 0, time.UTC)},
+		{},
+		{text: long},
 	}
 	if err := b.row(cells); err != nil {
 		t.Fatal(err)

@@ -207,7 +207,9 @@ func TestDryRunSeesTheWholeFile(t *testing.T) {
 		fmt.Fprintf(&text, "%d,N%d,1,m\n", i%1200, i)
 	}
 	for _, o := range []importing.Options{
-		{Object: "account", Mode: importing.Upsert, Key: "external_id", CreateFields: true}, {Object: "account", Mode: importing.Create, Key: "external_id"}, {Object: "account", Mode: importing.Update, Key: "external_id"},
+		{Object: "account", Mode: importing.Upsert, Key: "external_id", CreateFields: true},
+		{Object: "account", Mode: importing.Create, Key: "external_id"},
+		{Object: "account", Mode: importing.Update, Key: "external_id"},
 		{Object: "account", Mode: importing.Create},
 	} {
 		o.DryRun = true

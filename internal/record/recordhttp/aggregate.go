@@ -26,10 +26,10 @@ var aggregateBody = rest.Obj(map[string]rest.Schema{
 		"fn":    {"type": "string", "enum": []any{"count", "count_distinct", "sum", "avg", "min", "max"}},
 		"field": rest.Str, "as": rest.Str,
 	}, "fn")),
-	"filter":    rest.Schema{"type": "object", "description": "The filter grammar as JSON."},
+	"filter":    {"type": "object", "description": "The filter grammar as JSON."},
 	"q":         rest.Str,
 	"sort":      rest.Str,
-	"limit":     rest.Schema{"type": "integer", "minimum": 1, "maximum": 1000},
+	"limit":     {"type": "integer", "minimum": 1, "maximum": 1000},
 	"time_zone": rest.Str,
 })
 

@@ -90,8 +90,11 @@ func TestIfMatchHoldsForActs(t *testing.T) {
 		path string
 		body any
 	}{
-		{lead + "/convert", map[string]any{}}, {lead + "/disqualify", map[string]any{"reason": "No budget"}},
-		{deal + "/win", map[string]any{}}, {deal + "/lose", map[string]any{"lost_reason": "Price"}}, {task + "/complete", map[string]any{}},
+		{lead + "/convert", map[string]any{}},
+		{lead + "/disqualify", map[string]any{"reason": "No budget"}},
+		{deal + "/win", map[string]any{}},
+		{deal + "/lose", map[string]any{"lost_reason": "Price"}},
+		{task + "/complete", map[string]any{}},
 	} {
 		c.refused(412, "stale_version", "POST", act.path, act.body, "If-Match", `"7"`)
 	}

@@ -2,7 +2,6 @@ package sheet
 
 import (
 	"archive/zip"
-
 	"errors"
 	"fmt"
 	"io"
