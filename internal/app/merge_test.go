@@ -89,14 +89,14 @@ func TestNothingPointsToAMergedRecord(t *testing.T) {
 		if slices.Contains([]string{"message", "activity"}, o.Def.Name) {
 			continue
 		}
-		old, into := samples.ID(t, o.Def.Name), uuid.Nil
+		old := samples.ID(t, o.Def.Name)
 		p := record.Patch{}
 		for name, v := range map[string]any{"name": "Other", "last_name": "Other", "subject": "Other", "channel": "email", "address": "other@example.com", "body": "x"} {
 			if _, ok := o.Def.Field(name); ok {
 				p[name] = v
 			}
 		}
-		into = s.make(t, o.Def.Name, p)
+		into := s.make(t, o.Def.Name, p)
 		s.pointEverythingAt(t, samples, o.Def.Name, old)
 		if _, err := o.Merge(s.Ctx, record.Merge{Into: into, From: []uuid.UUID{old}}); err != nil {
 			t.Fatalf("merge %s: %v", o.Def.Plural, err)

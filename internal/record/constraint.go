@@ -4,7 +4,6 @@ import (
 	"math/big"
 	"regexp"
 	"strings"
-	"time"
 	"unicode/utf8"
 
 	"crm/internal/platform/errs"
@@ -193,10 +192,4 @@ func (f *Field) Value(r *Record) any {
 	}
 	m, _ := r.Get("custom").(map[string]any)
 	return f.canonical(m[f.Name])
-}
-
-// day is midnight UTC of t.
-func day(t time.Time) time.Time {
-	y, m, d := t.UTC().Date()
-	return time.Date(y, m, d, 0, 0, 0, 0, time.UTC)
 }

@@ -159,7 +159,7 @@ func (r *CustomField) field() (*Field, error) {
 		}
 		f.Options = append(f.Options, Option{Value: o, Label: label})
 	}
-	if err := f.Constraint.compile(f); err != nil {
+	if err := f.compile(f); err != nil {
 		return nil, err
 	}
 	return f, f.readDefault(r.Default)

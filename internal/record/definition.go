@@ -203,7 +203,7 @@ func readTag(tag string, sf reflect.StructField) (*Field, error) {
 			return nil, err
 		}
 	}
-	if err := f.Constraint.compile(f); err != nil {
+	if err := f.compile(f); err != nil {
 		return nil, fmt.Errorf("field %s: %w", f.Name, err)
 	}
 	return f, nil

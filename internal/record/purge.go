@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"strings"
 	"time"
 
@@ -207,7 +206,7 @@ func (o *Object) purgeSome(ctx context.Context, ids []uuid.UUID) (int, error) {
 	case errs.KindOf(err) == errs.Internal || errs.KindOf(err) == errs.Unavailable:
 		return 0, err
 	case len(ids) == 1:
-		o.k.Log.WarnContext(ctx, "a record stays in the bin", "object", o.Def.Name, "record_id", ids[0], slog.Any("error", err))
+		o.k.Log.WarnContext(ctx, "a record stays in the bin", "object", o.Def.Name, "record_id", ids[0], "error", err)
 		return 0, nil
 	}
 	half := len(ids) / 2

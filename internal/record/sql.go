@@ -175,12 +175,3 @@ func (b *sqlBuilder) membership(c *Cond, alias string) (string, error) {
 	}
 	return in, nil
 }
-
-// uses reports whether a filter holds a condition that is.
-func (f Filter) uses(is func(*Cond) bool) bool {
-	inside := func(g Filter) bool { return g.uses(is) }
-	if f.Cond != nil {
-		return is(f.Cond) || slices.ContainsFunc(f.Cond.Segments, func(s SegmentRef) bool { return s.Inner.uses(is) })
-	}
-	return slices.ContainsFunc(f.All, inside) || slices.ContainsFunc(f.Any, inside)
-}

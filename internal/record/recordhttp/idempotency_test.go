@@ -71,7 +71,7 @@ func TestAKeyWhoseRequestDiedIsFree(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer lock.Rollback(t.Context()) //nolint:errcheck // ended below
+	defer lock.Rollback(t.Context()) // ended below
 	if _, err := lock.Exec(t.Context(), `select 1 from contacts for update`); err != nil {
 		t.Fatal(err)
 	}
