@@ -220,6 +220,11 @@ func TestExportPages(t *testing.T) {
 		t.Errorf("file: %s", file.Raw)
 	}
 	see("POST", path+"/cancel", "", 409)
+	see("GET", "/acme/exports/new/contacts?columns=source,email&edited=1&view=board", "", 200, "2 contacts:")
+	see("POST", "/acme/exports/new/contacts?columns=source,email&edited=1&view=board", "format=csv&columns=list", 303)
+	if list, err = env.App.Exports.List(tn.Ctx, 1); err != nil || fmt.Sprint(list[0].Fields) != "[first_name last_name source email]" {
+		t.Errorf("the columns of the list: %v, %v", list[0].Fields, err)
+	}
 }
 
 // TestCardsOutAndIn writes people as vCards and takes them in again.
@@ -267,5 +272,37 @@ func TestCardsOutAndIn(t *testing.T) {
 		if was, is := fmt.Sprint(a.JSON[f]), fmt.Sprint(again[f]); was != is {
 			t.Errorf("%s was %s, is %s", f, was, is)
 		}
+	}
+}
+
+// TestExportOfASavedView: its filter, sort and columns, over the API and from the page.
+func TestExportOfASavedView(t *testing.T) {
+	t.Parallel()
+	env := apptest.New(t)
+	tn := env.Tenant(t, "acme")
+	for _, name := range []string{"Smith", "Jones", "Adams"} {
+		if a := tn.Call(t, "POST", "/contacts", map[string]any{"last_name": name, "email": name + "@example.com", "source": map[bool]string{true: "fair", false: "web"}[name == "Jones"]}); a.Status != 201 {
+			t.Fatalf("%d %s", a.Status, a.Raw)
+		}
+	}
+	view := tn.Call(t, "POST", "/views", map[string]any{
+		"object": "contact", "name": "From the web", "sharing": "all", "sort": "last_name", "columns": []any{"email", "source"},
+		"filter": map[string]any{"and": []any{map[string]any{"field": "source", "op": "eq", "value": "web"}}},
+	})
+	if view.Status != 201 {
+		t.Fatalf("view: %d %s", view.Status, view.Raw)
+	}
+	want := "first_name,last_name,email,source\n,Adams,adams@example.com,web\n,Smith,smith@example.com,web\n"
+	if got := export(t, env, tn, map[string]any{"object": "contacts", "view": view.JSON["id"]}); string(got) != want {
+		t.Errorf("the view: %q", got)
+	}
+	if got := export(t, env, tn, map[string]any{"object": "contacts", "view": view.JSON["id"], "fields": []any{"last_name"}, "filter": map[string]any{"last_name": "Adams"}}); string(got) != "last_name\nAdams\n" {
+		t.Errorf("the view, narrowed: %q", got)
+	}
+	if a := tn.Call(t, "POST", "/exports", map[string]any{"object": "contacts", "view": "board"}); a.Status != 422 {
+		t.Errorf("no view: %d %s", a.Status, a.Raw)
+	}
+	if a := tn.Call(t, "POST", "/exports", map[string]any{"object": "accounts", "view": view.JSON["id"]}); a.Status != 400 && a.Status != 422 {
+		t.Errorf("a view of another object: %d %s", a.Status, a.Raw)
 	}
 }

@@ -17,9 +17,12 @@ import (
 
 	"crm/internal/app"
 	"crm/internal/app/apptest"
+	"crm/internal/contacts"
 	"crm/internal/platform/auth"
 	"crm/internal/platform/db"
 	"crm/internal/platform/errs"
+	"crm/internal/platform/id"
+	"crm/internal/platform/money"
 	"crm/internal/platform/tenantfile"
 	"crm/internal/record"
 )
@@ -44,16 +47,16 @@ func lived(t *testing.T, env *apptest.Env, name string) *apptest.Tenant {
 			t.Fatalf("%s: %d %s", object, a.Status, a.Raw)
 		}
 	}
-	for i := range 700 { // more than a batch, each pointing to the one before
-		body := map[string]any{"name": fmt.Sprintf("%s %d", apptest.Canary, i), "annual_revenue": map[string]any{"amount": "0.10", "currency": "EUR"}}
-		if i > 0 {
-			body["parent_id"] = w.samples.ID(t, "last")
+	var chain []*contacts.Account // more than a batch, each pointing to the one before
+	for i := range 700 {
+		c := &contacts.Account{Name: fmt.Sprintf("%s %d", apptest.Canary, i), AnnualRevenue: &money.Amount{Minor: 10, Currency: "EUR"}}
+		if c.ID = id.New(); i > 0 {
+			c.ParentID = &chain[i-1].ID
 		}
-		a := tn.Call(t, "POST", "/accounts", body)
-		if a.Status != 201 {
-			t.Fatalf("account: %d %s", a.Status, a.Raw)
-		}
-		w.samples.Put("last", uuid.MustParse(a.JSON["id"].(string)))
+		chain = append(chain, c)
+	}
+	if _, err := env.App.Contacts.Accounts.CreateMany(tn.Ctx, chain); err != nil {
+		t.Fatal(err)
 	}
 	return tn
 }

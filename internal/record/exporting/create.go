@@ -61,12 +61,16 @@ func (s *Service) plan(ctx context.Context, a *auth.Actor, opts Options) (*Expor
 	if len(opts.Fields) > maxFields {
 		return nil, errs.Field("fields", "too_many", "An export may have at most %d columns.", maxFields)
 	}
-	fields, err := chooseFields(def, opts.Fields)
+	q := wholeList(opts.Query)
+	view, err := s.tryOut(held(ctx, o.Def.Name), o, q)
 	if err != nil {
 		return nil, err
 	}
-	q := wholeList(opts.Query)
-	if err := s.tryOut(held(ctx, o.Def.Name), o, q); err != nil {
+	if len(opts.Fields) == 0 && view != nil {
+		opts.Fields = Shown(def, view.Columns)
+	}
+	fields, err := chooseFields(def, opts.Fields)
+	if err != nil {
 		return nil, err
 	}
 	return &Export{ID: id.New(), Object: o.Def.Name, Format: opts.Format, Query: q, Fields: fields, scope: reach}, nil
@@ -90,21 +94,42 @@ func wholeList(q url.Values) url.Values {
 }
 
 // tryOut reads one row, so that an unknown field or operator is refused now rather
-// than by the job.
-func (s *Service) tryOut(ctx context.Context, o *record.Object, q url.Values) error {
-	query, err := listQuery(ctx, o, q)
+// than by the job. It returns the saved view the address names, if any.
+func (s *Service) tryOut(ctx context.Context, o *record.Object, q url.Values) (*record.View, error) {
+	query, view, err := o.ParseList(ctx, q)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	query.Limit = 1
 	_, err = o.List(ctx, query)
-	return err
+	return view, err
 }
 
 // listQuery reads an address the way the list does.
 func listQuery(ctx context.Context, o *record.Object, q url.Values) (record.Query, error) {
 	out, _, err := o.ParseList(ctx, q)
 	return out, err
+}
+
+// Shown are the fields of a list with these columns: the record's name comes first,
+// whatever it is made of. No columns are the object's usual ones; none of those either
+// is every field.
+func Shown(d *record.Definition, columns []string) []string {
+	if len(columns) == 0 {
+		columns = d.ListFields
+	}
+	var out []string
+	for _, f := range d.Fields {
+		if f.Title && len(columns) > 0 {
+			out = append(out, f.Name)
+		}
+	}
+	for _, name := range columns {
+		if f, ok := d.Field(name); ok && exportable(f) && !slices.Contains(out, name) {
+			out = append(out, name)
+		}
+	}
+	return out
 }
 
 // Count is how many rows an export of a list would have.

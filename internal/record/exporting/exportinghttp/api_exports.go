@@ -63,14 +63,18 @@ type request struct {
 	Sort   string           `json:"sort"`
 	Fields []string         `json:"fields"`
 	Trash  bool             `json:"trash"`
+	View   string           `json:"view"`
 }
 
 func (in request) options() (exporting.Options, error) {
+	if in.View != "" && uuid.Validate(in.View) != nil {
+		return exporting.Options{}, errs.Field("view", "not_an_id", "view is the id of a saved view.")
+	}
 	q := url.Values{}
 	if err := exporting.ReadFilter(in.Filter, q); err != nil {
 		return exporting.Options{}, err
 	}
-	for key, v := range map[string]string{"q": in.Q, "sort": in.Sort} {
+	for key, v := range map[string]string{"q": in.Q, "sort": in.Sort, "view": in.View} {
 		if v != "" {
 			q.Set(key, v)
 		}

@@ -4,11 +4,11 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"slices"
 	"strings"
 	"time"
 
 	"github.com/go-chi/chi/v5"
+	"github.com/google/uuid"
 
 	"crm/internal/platform/auth"
 	"crm/internal/platform/errs"
@@ -137,7 +137,11 @@ func (p *Pages) create(w http.ResponseWriter, r *http.Request) error {
 	}
 	opts := exporting.Options{Object: o.Def.Name, Format: exporting.Format(r.PostFormValue("format")), Query: r.URL.Query()}
 	if r.PostFormValue("columns") != "all" {
-		opts.Fields = listFields(o.Def, r.URL.Query())
+		def, err := p.k.Definition(r.Context(), o.Def.Name)
+		if err != nil {
+			return err
+		}
+		opts.Fields = listFields(def, r.URL.Query())
 	}
 	_, err = p.exports.Create(r.Context(), opts)
 	if e := errs.As(err); e != nil && e.Kind == errs.Invalid {
@@ -150,27 +154,16 @@ func (p *Pages) create(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// listFields are the columns of the list page: those of its address, or the name and
+// listFields are the columns of the list page: those of its address, of its view, or
 // the object's usual ones.
 func listFields(d *record.Definition, q url.Values) []string {
-	if s := q.Get("fields"); s != "" {
-		return strings.Split(s, ",")
+	if s := q.Get("columns"); s != "" {
+		return exporting.Shown(d, strings.Split(s, ","))
 	}
-	var out []string
-	for _, f := range d.Fields {
-		if f.Title && !slices.Contains(out, f.Name) {
-			out = append(out, f.Name)
-		}
-	}
-	for _, name := range d.ListFields {
-		if !slices.Contains(out, name) {
-			out = append(out, name)
-		}
-	}
-	if len(d.ListFields) == 0 {
+	if uuid.Validate(q.Get("view")) == nil && !q.Has("edited") {
 		return nil
 	}
-	return out
+	return exporting.Shown(d, nil)
 }
 
 // reloadAfter is how often the list of exports loads itself again while one is being

@@ -38,7 +38,7 @@ func Schemas() map[string]rest.Schema {
 	filter := rest.Schema{"description": `List parameters ({"status":"new","score[gte]":70}), a group of conditions ({"and":[…]}), or either as a text.`, "type": []any{"object", "string", "null"}}
 	return map[string]rest.Schema{
 		"ExportInput": rest.Obj(map[string]rest.Schema{
-			"object": rest.Str, "format": format, "filter": filter, "q": rest.Str, "sort": rest.Str, "fields": rest.Array(rest.Str), "trash": rest.Bool,
+			"object": rest.Str, "format": format, "filter": filter, "q": rest.Str, "sort": rest.Str, "fields": rest.Array(rest.Str), "trash": rest.Bool, "view": rest.UUID,
 		}, "object"),
 		"Export": rest.Obj(map[string]rest.Schema{
 			"id": rest.UUID, "object": rest.Str, "format": format, "state": {"type": "string", "enum": []any{"queued", "running", "done", "failed", "cancelled", "expired"}},
