@@ -3,6 +3,8 @@ package record
 import (
 	"context"
 
+	"github.com/google/uuid"
+
 	"crm/internal/platform/auth"
 )
 
@@ -26,4 +28,14 @@ func ListSQL(ctx context.Context, o *Object, q Query) (string, []any, error) {
 	}
 	part := l.part(false, false, q.Limit)
 	return part.SQL, part.Args, nil
+}
+
+// CandidateSQL is the statement that looks for probable duplicates in a create.
+func CandidateSQL(ctx context.Context, o *Object, keys []MatchKey) (string, []any, error) {
+	a, scope, err := auth.Require(ctx, o.Def.Name, auth.Read)
+	if err != nil {
+		return "", nil, err
+	}
+	q := o.candidateQuery(a, scope, keys, uuid.Nil)
+	return q.SQL, q.Args, nil
 }
