@@ -12,7 +12,7 @@ import (
 // through the journal.
 func (a *App) react() {
 	a.Kernel.Seal(a.box)
-	a.Kernel.Subscribe(record.Subscriber{Name: "score-leads", Handle: a.scoreChanged, Wants: func(e *record.Entry) bool {
+	a.Kernel.Subscribe(record.Subscriber{Name: "score-leads", Bare: true, Handle: a.scoreChanged, Wants: func(e *record.Entry) bool {
 		return a.Scoring.Wants(record.Notice{Object: e.Object, Action: e.Action})
 	}})
 }

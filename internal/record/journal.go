@@ -149,9 +149,13 @@ func newJournalRow(a *auth.Actor, now time.Time, object string, id uuid.UUID, ac
 	return row
 }
 
-const insertJournal = `insert into journal (tenant_id, at, actor_kind, actor_id, actor_name, via, request_id, cause_seq, depth, batch_id, object, record_id, action, changes, data)
+const (
+	insertJournalOne = `insert into journal (tenant_id, at, actor_kind, actor_id, actor_name, via, request_id, cause_seq, depth, batch_id, object, record_id, action, changes, data)
+  values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14::text::jsonb, $15::text::jsonb) returning seq`
+	insertJournal = `insert into journal (tenant_id, at, actor_kind, actor_id, actor_name, via, request_id, cause_seq, depth, batch_id, object, record_id, action, changes, data)
   select $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, u.id, u.action, u.changes::jsonb, u.data::jsonb
   from unnest($12::uuid[], $13::text[], $14::text[], $15::text[]) with ordinality as u(id, action, changes, data, n) order by u.n returning seq`
+)
 
 // queueJournal inserts the rows in order; got is told each row's seq.
 func queueJournal(b *pgx.Batch, rows []journalRow, got func(i int, seq int64)) {
@@ -165,8 +169,13 @@ func queueJournal(b *pgx.Batch, rows []journalRow, got func(i int, seq int64)) {
 		ids[i], actions[i], changes[i], datas[i] = r.entry.RecordID, r.entry.Action, r.changes, r.data
 	}
 	e := rows[0].entry
-	b.Queue(insertJournal, rows[0].tenant, e.At, e.ActorKind, e.ActorID, e.ActorName, e.Via, e.RequestID, e.CauseSeq, e.Depth, e.BatchID, e.Object,
-		ids, actions, changes, datas).Query(func(res pgx.Rows) error {
+	args := []any{rows[0].tenant, e.At, e.ActorKind, e.ActorID, e.ActorName, e.Via, e.RequestID, e.CauseSeq, e.Depth, e.BatchID, e.Object, ids, actions, changes, datas}
+	sql := insertJournal
+	if n == 1 { // as with columns
+		sql = insertJournalOne
+		args = append(args[:11], ids[0], actions[0], changes[0], datas[0])
+	}
+	b.Queue(sql, args...).Query(func(res pgx.Rows) error {
 		seqs, err := pgx.CollectRows(res, pgx.RowTo[int64])
 		for i, seq := range seqs {
 			got(i, seq)
@@ -197,12 +206,27 @@ func (k *Kernel) Emit(ctx context.Context, tx pgx.Tx, object string, id uuid.UUI
 	return seq, nil
 }
 
-const entryColumns = "j.seq, j.at, j.actor_kind, j.actor_id, j.actor_name, j.via, j.request_id, j.cause_seq, j.depth, j.batch_id, j.object, j.record_id, j.action, j.changes, j.data"
+const (
+	headColumns  = "j.seq, j.at, j.actor_kind, j.actor_id, j.actor_name, j.via, j.request_id, j.cause_seq, j.depth, j.batch_id, j.object, j.record_id, j.action"
+	entryColumns = headColumns + ", j.changes, j.data"
+)
+
+// head are the places for headColumns.
+func (e *Entry) head() []any {
+	return []any{&e.Seq, &e.At, &e.ActorKind, &e.ActorID, &e.ActorName, &e.Via, &e.RequestID, &e.CauseSeq, &e.Depth, &e.BatchID, &e.Object, &e.RecordID, &e.Action}
+}
+
+func scanHead(row pgx.CollectableRow) (Entry, error) {
+	var e Entry
+	err := row.Scan(e.head()...)
+	e.At = e.At.UTC()
+	return e, err
+}
 
 func scanEntry(row pgx.CollectableRow) (Entry, error) {
 	var e Entry
 	var changes, data []byte
-	err := row.Scan(&e.Seq, &e.At, &e.ActorKind, &e.ActorID, &e.ActorName, &e.Via, &e.RequestID, &e.CauseSeq, &e.Depth, &e.BatchID, &e.Object, &e.RecordID, &e.Action, &changes, &data)
+	err := row.Scan(append(e.head(), &changes, &data)...)
 	if err != nil {
 		return e, err
 	}

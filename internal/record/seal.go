@@ -32,7 +32,7 @@ const (
 
 // Seal adds the subscriber that seals the journal; at start-up only.
 func (k *Kernel) Seal(box *secret.Box) {
-	k.Subscribe(Subscriber{Name: sealer, Batch: sealRows, Wait: sealWait, Handle: func(ctx context.Context, entries []Entry) error {
+	k.Subscribe(Subscriber{Name: sealer, Batch: sealRows, Wait: sealWait, Bare: true, Handle: func(ctx context.Context, entries []Entry) error {
 		return k.seal(ctx, box, entries[len(entries)-1].Seq)
 	}})
 }

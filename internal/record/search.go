@@ -126,7 +126,7 @@ func (o *Object) queueSearch(b *pgx.Batch, tenant uuid.UUID, changes []*Change) 
 	in.add("body", "text", bodies)
 	in.add("owner_id", "uuid", owners)
 	in.add("team_id", "uuid", teams)
-	b.Queue(in.sql("on conflict on constraint search_documents_pkey do update set title = excluded.title, body = excluded.body, owner_id = excluded.owner_id, team_id = excluded.team_id", ""), in.args...)
+	in.queue(b, "on conflict on constraint search_documents_pkey do update set title = excluded.title, body = excluded.body, owner_id = excluded.owner_id, team_id = excluded.team_id")
 }
 
 // Hit is one search result the actor may see.

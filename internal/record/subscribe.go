@@ -29,6 +29,9 @@ type Subscriber struct {
 	// Wants picks the rows that Handle is given; nil = all. A reader that leaves its
 	// own output out is not taken for one that reacts to itself.
 	Wants func(e *Entry) bool
+	// Bare leaves Changes and Data of the rows out, for a reader that only asks what
+	// happened to which record: decoding them costs more than all the rest.
+	Bare bool
 	// Batch is the most rows a call gets, 0 = subscriberBatch. Fewer are left to grow
 	// until the oldest is Wait old.
 	Batch int
@@ -151,11 +154,18 @@ func (k *Kernel) readOn(ctx context.Context, s Subscriber, size int) (int, error
 		if err != nil {
 			return err
 		}
-		entries, err := settled(ctx, tx, after, horizon, size)
-		if err != nil || len(entries) == 0 || s.waits(entries, size, k.Now()) {
+		if wait, err := k.waits(ctx, tx, s, after, horizon, size); err != nil || wait {
 			return err
 		}
-		if wanted := s.wanted(entries); len(wanted) > 0 {
+		entries, err := settled(ctx, tx, after, horizon, size)
+		if err != nil || len(entries) == 0 {
+			return err
+		}
+		wanted, err := s.wanted(ctx, tx, entries)
+		if err != nil {
+			return err
+		}
+		if len(wanted) > 0 {
 			if err := s.Handle(reaction(ctx, wanted), wanted); err != nil {
 				return err
 			}
@@ -166,29 +176,53 @@ func (k *Kernel) readOn(ctx context.Context, s Subscriber, size int) (int, error
 	return n, err
 }
 
-// settled reads rows below the horizon. Partitions are not pruned by time: a clock
-// that was wrong for a while must not hide rows, and a look into the index of a
-// month that has none costs microseconds.
+// settled reads rows below the horizon, without their changes and data. Partitions
+// are not pruned by time: a clock that was wrong for a while must not hide rows, and
+// a look into the index of a month that has none costs microseconds.
 func settled(ctx context.Context, tx pgx.Tx, after, horizon int64, limit int) ([]Entry, error) {
-	rows, err := tx.Query(ctx, "select "+entryColumns+` from journal j
+	rows, err := tx.Query(ctx, "select "+headColumns+` from journal j
 	  where j.tenant_id = app_tenant() and j.seq > $1 and j.seq < $2 order by j.seq limit $3`, after, horizon, limit)
 	if err != nil {
 		return nil, err
 	}
-	return pgx.CollectRows(rows, scanEntry)
+	return pgx.CollectRows(rows, scanHead)
 }
 
-// waits reports whether a small batch is young enough to grow.
-func (s *Subscriber) waits(entries []Entry, size int, now time.Time) bool {
-	age := now.Sub(entries[0].At)
-	return len(entries) < size && age >= 0 && age < s.Wait
-}
-
-func (s *Subscriber) wanted(entries []Entry) []Entry {
-	if s.Wants == nil {
-		return entries
+// waits reports whether fewer rows than a full batch are there, the oldest young
+// enough to wait for more. It looks before anything is read: a reader that waits a
+// minute is asked at every wake-up.
+func (k *Kernel) waits(ctx context.Context, tx pgx.Tx, s Subscriber, after, horizon int64, size int) (bool, error) {
+	if s.Wait == 0 {
+		return false, nil
 	}
-	return slices.DeleteFunc(slices.Clone(entries), func(e Entry) bool { return !s.Wants(&e) })
+	const rest = ` from journal j where j.tenant_id = app_tenant() and j.seq > $1 and j.seq < $2 order by j.seq limit 1`
+	var oldest *time.Time
+	var full bool
+	err := tx.QueryRow(ctx, `select (select j.at`+rest+`), exists (select`+rest+` offset $3)`, after, horizon, size-1).Scan(&oldest, &full)
+	if err != nil || oldest == nil || full {
+		return false, err
+	}
+	age := k.Now().Sub(*oldest)
+	return age >= 0 && age < s.Wait, nil
+}
+
+// wanted picks the rows Handle is given and completes them.
+func (s *Subscriber) wanted(ctx context.Context, tx pgx.Tx, entries []Entry) ([]Entry, error) {
+	if s.Wants != nil {
+		entries = slices.DeleteFunc(slices.Clone(entries), func(e Entry) bool { return !s.Wants(&e) })
+	}
+	if s.Bare || len(entries) == 0 {
+		return entries, nil
+	}
+	seqs := make([]int64, len(entries))
+	for i, e := range entries {
+		seqs[i] = e.Seq
+	}
+	rows, err := tx.Query(ctx, "select "+entryColumns+` from journal j where j.tenant_id = app_tenant() and j.seq = any($1) order by j.seq`, seqs)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, scanEntry)
 }
 
 // place locks and returns where a reader is, making it on first use, and the

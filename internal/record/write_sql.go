@@ -1,7 +1,6 @@
 package record
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -44,7 +43,10 @@ func (o *Object) write(ctx context.Context, tx pgx.Tx, a *auth.Actor, changes []
 	if err := tx.SendBatch(ctx, b).Close(); err != nil {
 		return err
 	}
-	return cmp.Or(doubles.err, stale.err)
+	if err := doubles.refuse(ctx, o, tx, a); err != nil {
+		return err
+	}
+	return stale.err
 }
 
 func (o *Object) queueInserts(b *pgx.Batch, tenant uuid.UUID, records []*Record) {
@@ -68,7 +70,7 @@ func (o *Object) queueInserts(b *pgx.Batch, tenant uuid.UUID, records []*Record)
 			in.add(names[i], typs[i], cols[i])
 		}
 	}
-	b.Queue(in.sql("", ""), in.args...)
+	in.queue(b, "")
 }
 
 func (o *Object) queueInsertOne(b *pgx.Batch, tenant uuid.UUID, r *Record) {
@@ -181,7 +183,8 @@ func (o *Object) queueUpdate(b *pgx.Batch, tenant uuid.UUID, c *Change) {
 
 // columns builds "insert … select … from unnest(…)": COPY is refused under row
 // level security, and one statement per row would cost a plan per row. Values
-// travel as texts and are cast by PostgreSQL.
+// travel as texts and are cast by PostgreSQL. A single row is "values (…)", which
+// spares the executor the function scan.
 type columns struct {
 	table string
 	names []string
@@ -199,7 +202,12 @@ func (c *columns) add(name, sqlType string, values []*string) {
 	c.casts = append(c.casts, sqlType)
 }
 
-func (c *columns) sql(onConflict, returning string) string {
+// queue sends the rows.
+func (c *columns) queue(b *pgx.Batch, onConflict string) {
+	if len(c.names) > 0 && len(c.args[1].([]*string)) == 1 {
+		c.queueOne(b, onConflict)
+		return
+	}
 	var sel, arrays, aliases []string
 	for i := range c.names {
 		alias := "c" + strconv.Itoa(i)
@@ -207,8 +215,17 @@ func (c *columns) sql(onConflict, returning string) string {
 		arrays = append(arrays, fmt.Sprintf("$%d::text[]", i+2))
 		sel = append(sel, "u."+alias+"::"+c.casts[i])
 	}
-	return fmt.Sprintf("insert into %s (tenant_id, %s) select $1, %s from unnest(%s) with ordinality as u(%s, n) order by u.n %s %s",
-		c.table, strings.Join(c.names, ", "), strings.Join(sel, ", "), strings.Join(arrays, ", "), strings.Join(aliases, ", "), onConflict, returning)
+	b.Queue(fmt.Sprintf("insert into %s (tenant_id, %s) select $1, %s from unnest(%s) with ordinality as u(%s, n) order by u.n %s",
+		c.table, strings.Join(c.names, ", "), strings.Join(sel, ", "), strings.Join(arrays, ", "), strings.Join(aliases, ", "), onConflict), c.args...)
+}
+
+func (c *columns) queueOne(b *pgx.Batch, onConflict string) {
+	args, refs := []any{c.args[0]}, []string{"$1"}
+	for i, cast := range c.casts {
+		args = append(args, c.args[i+1].([]*string)[0])
+		refs = append(refs, "$"+strconv.Itoa(i+2)+"::text::"+cast)
+	}
+	b.Queue(fmt.Sprintf("insert into %s (tenant_id, %s) values (%s) %s", c.table, strings.Join(c.names, ", "), strings.Join(refs, ", "), onConflict), args...)
 }
 
 // sqlText is an argument in PostgreSQL's text form; nil is null.

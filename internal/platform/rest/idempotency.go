@@ -45,6 +45,9 @@ type storedAnswer struct {
 	Status int
 	Header http.Header
 	Body   []byte
+
+	print []byte // of the request that it answers
+	at    time.Time
 }
 
 func once(w http.ResponseWriter, r *http.Request, route Route, next Handler, d *db.DB, now func() time.Time, key string) error {
@@ -77,7 +80,7 @@ func once(w http.ResponseWriter, r *http.Request, route Route, next Handler, d *
 		if failed != nil || rec.status >= 400 {
 			return errRefused
 		}
-		return finish(ctx, tx, key, rec)
+		return finish(ctx, tx, key, kept.print, rec, now())
 	})
 	if failed != nil {
 		return failed
@@ -94,48 +97,60 @@ func once(w http.ResponseWriter, r *http.Request, route Route, next Handler, d *
 	return nil
 }
 
-// claim takes the key, or returns the stored answer of the same request.
+// claim takes the key for this transaction, or returns the stored answer of the same
+// request. The lock comes first and in a statement of its own: what its last holder
+// committed is seen by the look that follows. Both travel in one round trip.
 func claim(ctx context.Context, tx pgx.Tx, key string, fingerprint []byte, now time.Time) (*storedAnswer, error) {
 	a, err := auth.Must(ctx)
 	if err != nil {
 		return nil, err
 	}
 	var free bool
-	err = tx.QueryRow(ctx, `select pg_try_advisory_xact_lock(hashtextextended($1 || $2 || $3, 7))`, a.TenantID.String(), a.ID.String(), key).Scan(&free)
-	if err != nil {
+	var found *storedAnswer
+	b := &pgx.Batch{}
+	b.Queue(`select pg_try_advisory_xact_lock(hashtextextended($1 || $2 || $3, 7))`, a.TenantID.String(), a.ID.String(), key).
+		QueryRow(func(row pgx.Row) error { return row.Scan(&free) })
+	b.Queue(`select fingerprint, status, headers, body, created_at from idempotency_keys where tenant_id = app_tenant() and principal = $1 and key = $2`, a.ID, key).
+		QueryRow(func(row pgx.Row) (err error) { found, err = scanAnswer(row); return err })
+	if err := tx.SendBatch(ctx, b).Close(); err != nil {
 		return nil, err
 	}
-	if !free {
+	switch {
+	case !free:
 		return nil, errs.New(errs.Conflict, "request_in_progress", "The first request with this Idempotency-Key is still running. Ask again in a moment.")
-	}
-	var print []byte
-	var status int
-	var header, body []byte
-	err = tx.QueryRow(ctx, `select fingerprint, status, headers, body from idempotency_keys
-	  where tenant_id = app_tenant() and principal = $1 and key = $2 and created_at > $3`, a.ID, key, now.Add(-keyLife)).Scan(&print, &status, &header, &body)
-	if errors.Is(err, pgx.ErrNoRows) {
-		_, err = tx.Exec(ctx, `insert into idempotency_keys (tenant_id, principal, key, fingerprint, state, created_at) values (app_tenant(), $1, $2, $3, 'running', $4)
-		  on conflict on constraint idempotency_keys_pkey do update set fingerprint = excluded.fingerprint, state = 'running', created_at = excluded.created_at`,
-			a.ID, key, fingerprint, now.UTC())
-		return nil, err
-	}
-	if err != nil {
-		return nil, err
-	}
-	if !bytes.Equal(print, fingerprint) {
+	case found == nil || !found.at.After(now.Add(-keyLife)):
+		return nil, nil
+	case !bytes.Equal(found.print, fingerprint):
 		return nil, errs.New(errs.Invalid, "idempotency_key_reused", "This Idempotency-Key was used for another request. Use a new key.")
 	}
-	out := &storedAnswer{Status: status, Body: body}
-	return out, json.Unmarshal(header, &out.Header)
+	return found, nil
 }
 
-func finish(ctx context.Context, tx pgx.Tx, key string, rec *recorder) error {
+// scanAnswer is nil when there is none.
+func scanAnswer(row pgx.Row) (*storedAnswer, error) {
+	var out storedAnswer
+	var header []byte
+	err := row.Scan(&out.print, &out.Status, &header, &out.Body, &out.at)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &out, json.Unmarshal(header, &out.Header)
+}
+
+// finish stores the answer under the key, over one whose day is over.
+func finish(ctx context.Context, tx pgx.Tx, key string, fingerprint []byte, rec *recorder, now time.Time) error {
 	header, err := json.Marshal(rec.header)
 	if err != nil {
 		return err
 	}
-	_, err = tx.Exec(ctx, `update idempotency_keys set state = 'done', status = $3, headers = $4, body = $5
-	  where tenant_id = app_tenant() and principal = $1 and key = $2`, auth.From(ctx).ID, key, rec.status, header, rec.body.Bytes())
+	_, err = tx.Exec(ctx, `insert into idempotency_keys (tenant_id, principal, key, fingerprint, state, status, headers, body, created_at)
+	  values (app_tenant(), $1, $2, $3, 'done', $4, $5, $6, $7)
+	  on conflict on constraint idempotency_keys_pkey do update set fingerprint = excluded.fingerprint, status = excluded.status,
+	    headers = excluded.headers, body = excluded.body, created_at = excluded.created_at`,
+		auth.From(ctx).ID, key, fingerprint, rec.status, header, rec.body.Bytes(), now.UTC())
 	return err
 }
 
@@ -145,7 +160,7 @@ func ForgetKeys(ctx context.Context, d *db.DB, now time.Time) error {
 	for gone := int64(1000); gone == 1000; {
 		err := d.Tx(ctx, func(ctx context.Context, tx pgx.Tx) error {
 			tag, err := tx.Exec(ctx, `delete from idempotency_keys where (tenant_id, principal, key) in
-			  (select tenant_id, principal, key from idempotency_keys where tenant_id = app_tenant() and created_at <= $1 limit 1000 for update skip locked)`, now.Add(-keyLife).UTC())
+			  (select tenant_id, principal, key from idempotency_keys where tenant_id = app_tenant() and state = 'done' and created_at <= $1 limit 1000 for update skip locked)`, now.Add(-keyLife).UTC())
 			gone = tag.RowsAffected()
 			return err
 		})
