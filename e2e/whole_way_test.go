@@ -74,6 +74,7 @@ func TestTheWholeWay(t *testing.T) {
 	step("3 score", score)
 	step("4 convert", convert)
 	step("5 move on the board", board)
+	step("5 try the API", apiDocs)
 	step("6 message", message)
 	step("7 orderly stop", orderlyStop)
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/go-chi/chi/v5"
 	"github.com/google/uuid"
 
+	"crm/internal/app/apidocs"
 	"crm/internal/app/home"
 	"crm/internal/deals"
 	"crm/internal/deals/dealshttp"
@@ -17,6 +18,7 @@ import (
 	"crm/internal/objects/objectshttp"
 	"crm/internal/platform/auth"
 	"crm/internal/platform/page"
+	"crm/internal/platform/rest"
 	"crm/internal/record"
 	"crm/internal/record/exporting/exportinghttp"
 	"crm/internal/record/importing/importinghttp"
@@ -27,7 +29,7 @@ import (
 )
 
 // mountPages puts the web app under r.
-func (a *App) mountPages(r chi.Router) {
+func (a *App) mountPages(r chi.Router, api *rest.API) {
 	site := page.New(page.Deps{Secure: a.Cfg.Secure(), FlashKey: a.flashKey})
 	shell := recordpage.NewShell(recordpage.ShellDeps{Site: site, Kernel: a.Kernel, Now: a.now, Workspace: a.workspace, Counts: home.Counts(a.Kernel, a.now)})
 	pages := recordpage.New(recordpage.Deps{Shell: shell, Kernel: a.Kernel, Now: a.now, Planned: a.planned, ImportPath: importinghttp.Path(a.Kernel), ExportPath: exportinghttp.Link, Undo: a.Undos.Undo})
@@ -46,6 +48,7 @@ func (a *App) mountPages(r chi.Router) {
 	people.MountOutside(r)
 	mail.MountOutside(r)
 	leadshttp.NewFormPages(shell, a.Leads).Mount(r)
+	apidocs.New(shell, func(ctx context.Context) ([]byte, error) { return a.OpenAPI(ctx, api) }).Mount(r)
 	r.Route("/{ws}", func(r chi.Router) {
 		r.Use(shell.Inside)
 		start.Mount(r)

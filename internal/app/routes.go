@@ -55,7 +55,7 @@ func (a *App) Handler() http.Handler {
 		rest.Nothing(r)
 	})
 	mountAssets(r)
-	r.Group(a.mountPages)
+	r.Group(func(r chi.Router) { a.mountPages(r, api) })
 	guard := http.NewCrossOriginProtection()
 	guard.AddInsecureBypassPattern("/api/v1/")
 	return guard.Handler(r)

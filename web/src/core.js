@@ -12,6 +12,7 @@ import { startPalette } from "./palette.js";
 import "./grid.js";
 import "./board.js";
 import "./elements.js";
+import "./apitry.js";
 
 startTheme();
 startNavigation();

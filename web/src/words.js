@@ -18,5 +18,9 @@ export const words = {
   search: "Type to search",
   noMatch: "No match",
   create: (text) => `Create “${text}”`,
+  sending: "Sending …",
+  noKey: "Type your API key at the top of the page first.",
+  notJSON: (why) => `The body is not JSON: ${why}`,
+  took: (ms) => `${ms} ms`,
   selected: (n) => `${n} selected`,
 };

@@ -156,8 +156,10 @@ type BareLayout struct {
 	Nonce  string
 	Build  string
 	Format Format
-	Wide   bool   // 68 characters instead of one narrow column
-	Robots string // "noindex" on token pages
+	Wide   bool // 68 characters instead of one narrow column
+	// Reading gives a page of text and tables room, from the top.
+	Reading bool
+	Robots  string // "noindex" on token pages
 }
 
 func (l Layout) liveURL() string {

@@ -306,7 +306,7 @@ func Bare(l BareLayout) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		var templ_7745c5c3_Var16 = []any{templ.KV("wide", l.Wide)}
+		var templ_7745c5c3_Var16 = []any{templ.KV("wide", l.Wide), templ.KV("reading", l.Reading)}
 		templ_7745c5c3_Err = templ.RenderCSSItems(ctx, templ_7745c5c3_Buffer, templ_7745c5c3_Var16...)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err

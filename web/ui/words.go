@@ -157,28 +157,30 @@ type words struct {
 	RequestID        string
 	Unsubscribe      string
 	UnsubscribeText  string
-	Unsubscribed     string
-	UnsubscribedText string
-	StayOn           string
-	NotFoundTitle    string
-	NotFoundText     string
-	ForbiddenTitle   string
-	ForbiddenText    string
-	BrokenTitle      string
-	BrokenText       string
-	Pipeline         string
-	Board            string
-	Navigation       string
-	DragHelp         string
-	Palette          string
-	PaletteHint      string
-	Step             string
-	Kind             string
-	Refresh          string
-	PointsOff        string
-	KeepThese        string
-	DropWon          string
-	DropLost         string
+
+	APIAnswers, APIBase, APIBody, APIDocument, APIKey, APIKeyHelp, APIParams, APIProblem, APIRequired, APISend, APISubjects, APITry string
+	Unsubscribed                                                                                                                    string
+	UnsubscribedText                                                                                                                string
+	StayOn                                                                                                                          string
+	NotFoundTitle                                                                                                                   string
+	NotFoundText                                                                                                                    string
+	ForbiddenTitle                                                                                                                  string
+	ForbiddenText                                                                                                                   string
+	BrokenTitle                                                                                                                     string
+	BrokenText                                                                                                                      string
+	Pipeline                                                                                                                        string
+	Board                                                                                                                           string
+	Navigation                                                                                                                      string
+	DragHelp                                                                                                                        string
+	Palette                                                                                                                         string
+	PaletteHint                                                                                                                     string
+	Step                                                                                                                            string
+	Kind                                                                                                                            string
+	Refresh                                                                                                                         string
+	PointsOff                                                                                                                       string
+	KeepThese                                                                                                                       string
+	DropWon                                                                                                                         string
+	DropLost                                                                                                                        string
 }
 
 // Words are the English words of the components. Read only.
@@ -335,6 +337,10 @@ var Words = words{
 	ShowTable:        "Show as table",
 	RequestID:        "Reference",
 	Unsubscribe:      "Stop these e-mails",
+	APIAnswers:       "Answers", APIBase: "Paths begin with", APIBody: "Body", APIDocument: "The OpenAPI document",
+	APIKey: "Your API key", APIKeyHelp: "It stays in this tab and is sent to this installation only. Make one with crm apikey create, best with a role that may do little.",
+	APIParams: "Parameters", APIProblem: "Anything else is an application/problem+json with a code and, for bad input, the fields.", APIRequired: "required",
+	APISend: "Send", APISubjects: "Subjects", APITry: "Try it",
 	UnsubscribeText:  "You will no longer get marketing e-mails at this address. Messages about things you ordered still arrive.",
 	Unsubscribed:     "Done. No more of these e-mails.",
 	UnsubscribedText: "It can take a few minutes for mails already on their way.",

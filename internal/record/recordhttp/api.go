@@ -65,35 +65,44 @@ func (a *API) reads(o *record.Object) []rest.Route {
 
 func (a *API) writes(o *record.Object) []rest.Route {
 	d := o.Def
-	one, input := rest.Ref(schemaName(d)), rest.Ref(schemaName(d)+"Input")
+	answer, input := rest.Ref(schemaName(d)), rest.Ref(schemaName(d)+"Input")
 	lower := strings.ToLower(d.Label)
+	one := article(lower) + " " + lower
 	id := map[string]string{"id": d.Name}
 	route := func(method, path, name, summary string, action auth.Action) rest.Route {
-		return rest.Route{Method: method, Path: "/" + d.Plural + path, Name: d.Plural + "." + name, Summary: summary, Tag: d.Plural, Object: d.Name, Action: action, Answer: one, Body: input}
+		return rest.Route{Method: method, Path: "/" + d.Plural + path, Name: d.Plural + "." + name, Summary: summary, Tag: d.Plural, Object: d.Name, Action: action, Answer: answer, Body: input}
 	}
-	create := route("POST", "", "create", "Create a "+lower, auth.Create)
+	create := route("POST", "", "create", "Create "+one, auth.Create)
 	create.Status, create.Handle, create.Params = 201, a.create(o), shapeParams
 	if d.Match != nil {
 		create.Body = rest.Ref(schemaName(d) + "Create")
 		create.Params = append([]rest.Param{{Name: "allow_duplicate", Description: "true makes the record although a probable duplicate can be seen; else that is 409 with candidates.", Schema: rest.Bool}}, shapeParams...)
 	}
-	patch := route("PATCH", "/{id}", "update", "Change a "+lower, auth.Update)
+	patch := route("PATCH", "/{id}", "update", "Change "+one, auth.Update)
 	patch.IDs, patch.Handle, patch.Params = id, a.update(o), shapeParams
-	del := route("DELETE", "/{id}", "delete", "Move a "+lower+" to the bin", auth.Delete)
+	del := route("DELETE", "/{id}", "delete", "Move "+one+" to the bin", auth.Delete)
 	del.IDs, del.Body, del.Answer, del.Status, del.Handle = id, nil, nil, 204, a.delete(o)
 	del.Params = []rest.Param{{Name: "purge", Description: "true deletes for good; needs the right purge.", Schema: rest.Bool}}
-	restore := route("POST", "/{id}/restore", "restore", "Bring a "+lower+" back from the bin, or set it back to a moment", auth.Read)
+	restore := route("POST", "/{id}/restore", "restore", "Bring "+one+" back from the bin, or set it back to a moment", auth.Read)
 	restore.IDs, restore.Body, restore.Handle = id, rest.Obj(map[string]rest.Schema{"at": rest.Time}), a.restore(o)
 	restore.Params = shapeParams
 	upsert := route("PUT", "/by/{unique_field}/{value}", "upsert", "Create or change the "+lower+" with this unique value", auth.Create)
 	upsert.Handle, upsert.Also, upsert.Params = a.upsert(o), []int{201}, shapeParams
 	batch := route("POST", "/batch", "batch", "Run up to 1,000 operations", auth.Read)
-	batch.Body, batch.Answer, batch.Handle = batchSchema(input), batchAnswer(one), a.batch(o)
+	batch.Body, batch.Answer, batch.Handle = batchSchema(input), batchAnswer(answer), a.batch(o)
 	out := []rest.Route{create, batch, patch, del, restore, upsert}
 	if d.Mergeable() {
 		out = append(out, a.mergeRoute(o))
 	}
 	return out
+}
+
+// article is the one before a word.
+func article(word string) string {
+	if strings.ContainsAny(word[:1], "aeio") { // a user, a unit
+		return "an"
+	}
+	return "a"
 }
 
 func (a *API) get(o *record.Object) rest.Handler {
