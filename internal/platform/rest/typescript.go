@@ -249,7 +249,7 @@ export interface Page<T> {
 }
 
 /** Walks every row of a list: for await (const c of rows((q) => client.contactsList(q))) … */
-export async function* rows<T>(list: (query: { cursor?: string; limit?: number }) => Promise<Page<T>>, limit = 200): AsyncGenerator<T> {
+export async function* rows<T>(list: (query: { cursor?: string; limit?: number }) => Promise<Page<T>>, limit = 200): AsyncGenerator<T, void, undefined> {
   let cursor: string | undefined;
   do {
     const page: Page<T> = await list(cursor === undefined ? { limit } : { limit, cursor });
