@@ -26,8 +26,9 @@ import (
 
 // Server is one installation: a data directory, and a process when it runs.
 type Server struct {
-	URL string
-	Dir string
+	URL     string
+	Metrics string // address of the metrics
+	Dir     string
 
 	bin string
 	env []string
@@ -72,9 +73,9 @@ func New(t testing.TB, bin string, extra ...string) *Server {
 	if err := os.Chmod(dir, 0o755); err != nil { //nolint:gosec // the database's own user must enter
 		t.Fatal(err)
 	}
-	addr := freeAddr(t)
-	s := &Server{URL: "http://" + addr, Dir: dir, bin: bin, log: &tail{}}
-	s.env = append(os.Environ(), "CRM_DATA_DIR="+filepath.Join(dir, "data"), "CRM_ADDR="+addr, "CRM_METRICS_ADDR="+freeAddr(t), "CRM_LOG_FORMAT=text")
+	addr, metrics := freeAddr(t), freeAddr(t)
+	s := &Server{URL: "http://" + addr, Metrics: "http://" + metrics + "/metrics", Dir: dir, bin: bin, log: &tail{}}
+	s.env = append(os.Environ(), "CRM_DATA_DIR="+filepath.Join(dir, "data"), "CRM_ADDR="+addr, "CRM_METRICS_ADDR="+metrics, "CRM_LOG_FORMAT=text")
 	s.env = append(s.env, extra...)
 	t.Cleanup(func() {
 		s.Stop(t)
@@ -99,6 +100,29 @@ func freeAddr(t testing.TB) string {
 // Start runs crm serve and waits until it is ready.
 func (s *Server) Start(t testing.TB, args ...string) {
 	t.Helper()
+	s.Launch(t, args...)
+	Until(t, 90*time.Second, "the server is ready", s.Ready)
+}
+
+// Ready asks /readyz.
+func (s *Server) Ready() bool {
+	resp, err := http.Get(s.URL + "/readyz") //nolint:noctx // polled with a deadline of the caller's
+	if err != nil {
+		return false
+	}
+	defer resp.Body.Close()
+	return resp.StatusCode == http.StatusOK
+}
+
+// Pid is the process that runs.
+func (s *Server) Pid() int { return s.cmd.Process.Pid }
+
+// Log is what the process said last.
+func (s *Server) Log() string { return s.log.String() }
+
+// Launch runs crm serve without waiting for it.
+func (s *Server) Launch(t testing.TB, args ...string) {
+	t.Helper()
 	s.cmd = exec.Command(s.bin, append([]string{"serve"}, args...)...) //nolint:noctx,gosec // ended by Stop or Kill, which tests choose
 	s.cmd.Env = s.env
 	r, w, err := os.Pipe()
@@ -111,14 +135,6 @@ func (s *Server) Start(t testing.TB, args ...string) {
 	}
 	_ = w.Close()
 	go func() { s.log.follow(r); _ = r.Close() }()
-	Until(t, 90*time.Second, "the server is ready", func() bool {
-		resp, err := http.Get(s.URL + "/readyz") //nolint:noctx // polled with a deadline of its own
-		if err != nil {
-			return false
-		}
-		defer resp.Body.Close()
-		return resp.StatusCode == 200
-	})
 }
 
 // Kill ends the process as a power cut would: no handler runs.

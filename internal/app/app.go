@@ -13,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"crm/internal/identity"
@@ -49,6 +50,8 @@ type App struct {
 	live     *page.Live
 	trusted  []netip.Prefix
 	limits   *limits
+	drain    time.Duration
+	draining atomic.Bool // told to end: no longer ready, still answering
 }
 
 // Mode says what the caller wants of the database.
@@ -76,9 +79,13 @@ func (a *App) open(ctx context.Context, mode Mode, works bool) error {
 	if err != nil {
 		return err
 	}
+	if a.drain, err = a.Cfg.DrainTime(); err != nil {
+		return err
+	}
 	if a.db, err = db.Open(ctx, appURL, 0); err != nil {
 		return err
 	}
+	a.Metrics.Registry.MustRegister(a.db)
 	if err := a.checkSchema(ctx); err != nil {
 		return err
 	}

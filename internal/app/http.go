@@ -194,10 +194,19 @@ func (a *App) pageSession(next http.Handler) http.Handler {
 
 func (a *App) checks() []observe.Check {
 	return []observe.Check{
+		{Name: "serving", Run: a.serving},
 		{Name: "database", Run: func(ctx context.Context) error { return a.db.Pool().Ping(ctx) }},
 		{Name: "migrations", Run: a.checkSchema},
 		{Name: "jobs", Run: a.Jobs.Ready},
 	}
+}
+
+// serving tells a balancer to send nothing more, before the listener closes.
+func (a *App) serving(context.Context) error {
+	if a.draining.Load() {
+		return errors.New("the process was told to end")
+	}
+	return nil
 }
 
 // clientIP is the address a limit counts: the peer, or what a trusted proxy says

@@ -43,7 +43,7 @@ func (a *App) mountPages(r chi.Router, api *rest.API) {
 	exports := exportinghttp.NewPages(shell, a.Kernel, a.Exports)
 	start := home.New(home.Deps{Pages: pages, Kernel: a.Kernel, Now: a.now, Month: a.month})
 
-	r.Use(a.pageSession, site.Headers)
+	r.Use(smallForms, a.pageSession, site.Headers)
 	r.Get("/live", site.Handle(a.live.Stream))
 	people.MountOutside(r)
 	mail.MountOutside(r)

@@ -44,7 +44,7 @@ func (a *App) API() *rest.API {
 // Handler is everything the public listener answers.
 func (a *App) Handler() http.Handler {
 	r := chi.NewRouter()
-	r.Use(a.requestID, a.recoverPanics, a.observeRequests, knownMethods)
+	r.Use(a.pace, a.requestID, a.recoverPanics, a.observeRequests, knownMethods)
 	r.Get("/healthz", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("ok\n")) })
 	r.Get("/readyz", observe.Ready(a.checks()))
 	api := a.API()

@@ -41,7 +41,7 @@ func (a *App) Serve(ctx context.Context, role Role, started func(addr string)) e
 		BaseContext: func(net.Listener) context.Context { return context.WithoutCancel(ctx) },
 	}
 	srv.RegisterOnShutdown(a.live.Close) // streams would hold the shutdown up
-	g.Go(func() error { return serveUntil(gctx, srv, lis) })
+	g.Go(func() error { return serveUntil(a.drained(ctx, gctx), srv, lis) })
 	g.Go(func() error { return a.serveMetrics(gctx) })
 	g.Go(func() error { return a.watchCluster(gctx) })
 	started(lis.Addr().String())
@@ -52,6 +52,22 @@ func (a *App) Serve(ctx context.Context, role Role, started func(addr string)) e
 		err = errors.Join(err, a.Jobs.Stop(stop))
 	}
 	return err
+}
+
+// drained ends some time after asked does, during which requests are answered and
+// readiness is not: time for a balancer to notice. After a failure, when only failed
+// has ended, there is nothing to wait for.
+func (a *App) drained(asked, failed context.Context) context.Context {
+	ctx, end := context.WithCancel(context.WithoutCancel(failed))
+	go func() {
+		defer end()
+		<-failed.Done()
+		a.draining.Store(true)
+		if asked.Err() != nil {
+			time.Sleep(a.drain)
+		}
+	}()
+	return ctx
 }
 
 func serveUntil(ctx context.Context, srv *http.Server, lis net.Listener) error {

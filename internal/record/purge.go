@@ -203,7 +203,7 @@ func (o *Object) purgeSome(ctx context.Context, ids []uuid.UUID) (int, error) {
 	switch {
 	case err == nil:
 		return len(ids), nil
-	case errs.KindOf(err) == errs.Internal || errs.KindOf(err) == errs.Unavailable:
+	case ofTheMachine(err):
 		return 0, err
 	case len(ids) == 1:
 		o.k.Log.WarnContext(ctx, "a record stays in the bin", "object", o.Def.Name, "record_id", ids[0], "error", err)

@@ -154,7 +154,7 @@ func (u *undoer) run(ctx context.Context, tx pgx.Tx, o *Object, entries []Entry)
 	}
 	before, kept := *u.out, maps.Clone(u.kept)
 	err := db.MapError(pgx.BeginFunc(ctx, tx, func(sp pgx.Tx) error { return u.attempt(ctx, sp, o, entries) }))
-	if kind := errs.KindOf(err); err == nil || kind == errs.Internal || kind == errs.Unavailable {
+	if err == nil || ofTheMachine(err) {
 		return err
 	}
 	*u.out, u.kept = before, kept

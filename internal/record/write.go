@@ -153,7 +153,7 @@ func (o *Object) salvage(ctx context.Context, tx pgx.Tx, ops []Operation, which 
 		return nil
 	}
 	err := o.attempt(ctx, tx, ops, which, results, false)
-	if err == nil || errs.KindOf(err) == errs.Internal || errors.Is(err, db.ErrRetry) {
+	if err == nil || ofTheMachine(err) {
 		return err
 	}
 	for _, i := range which {
@@ -168,6 +168,13 @@ func (o *Object) salvage(ctx context.Context, tx pgx.Tx, ops []Operation, which 
 		return err
 	}
 	return o.salvage(ctx, tx, ops, which[half:], results)
+}
+
+// ofTheMachine tells failures no operation is guilty of: a deadlock with somebody
+// else, say, after which the whole transaction begins again.
+func ofTheMachine(err error) bool {
+	kind := errs.KindOf(err)
+	return kind == errs.Internal || kind == errs.Unavailable || db.Passing(err)
 }
 
 func firstRefusal(err error, results []Result, atomic bool) error {

@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/pelletier/go-toml/v2"
 )
@@ -39,6 +40,7 @@ type Settings struct {
 	LogFormat          string
 	PostgresBin        string
 	APIRate            string
+	Drain              string
 }
 
 // setting ties a variable to its field. The order is the order of printing.
@@ -69,6 +71,7 @@ var table = []setting{
 	{"CRM_LOG_LEVEL", func(s *Settings) *string { return &s.LogLevel }, "info", false, "debug, info, warn or error"},
 	{"CRM_LOG_FORMAT", func(s *Settings) *string { return &s.LogFormat }, "", false, "text or json; text on a terminal when empty"},
 	{"CRM_API_RATE", func(s *Settings) *string { return &s.APIRate }, "", false, "API requests a minute, such as key=6000,tenant=60000"},
+	{"CRM_DRAIN", func(s *Settings) *string { return &s.Drain }, "0s", false, "time between not ready and closed when told to end, such as 5s behind a load balancer"},
 	{"CRM_POSTGRES_BIN", func(s *Settings) *string { return &s.PostgresBin }, "", false, "directory of the PostgreSQL server programs, for the embedded cluster"},
 }
 
@@ -115,6 +118,18 @@ func (s *Settings) CacheBytes() (uint64, error) {
 		return 0, fmt.Errorf("CRM_CACHE_MB is a whole number of megabytes like 64, not %q", s.CacheMB)
 	}
 	return mb << 20, nil
+}
+
+// maxDrain leaves room for the requests in flight before a service manager loses patience.
+const maxDrain = time.Minute
+
+// DrainTime is CRM_DRAIN.
+func (s *Settings) DrainTime() (time.Duration, error) {
+	d, err := time.ParseDuration(s.Drain)
+	if err != nil || d < 0 || d > maxDrain {
+		return 0, fmt.Errorf("CRM_DRAIN is a time like 5s, at most %s, not %q", maxDrain, s.Drain)
+	}
+	return d, nil
 }
 
 // readFile reads crm.toml, whose keys are the variables without CRM_ in lower

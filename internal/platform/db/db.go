@@ -13,14 +13,14 @@ package db
 
 import (
 	"context"
-	"errors"
 	"fmt"
+	"net"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"crm/internal/platform/auth"
@@ -28,7 +28,9 @@ import (
 
 // DB wraps the pool of the application role.
 type DB struct {
-	pool *pgxpool.Pool
+	pool   *pgxpool.Pool
+	shares *shares
+	count  counters
 }
 
 // defaultConns is more than cores: a connection mostly waits for the other end. An
@@ -54,7 +56,7 @@ func Open(ctx context.Context, url string, maxConns int) (*DB, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open database pool: %w", err)
 	}
-	d := &DB{pool: pool}
+	d := &DB{pool: pool, shares: newShares(maxConns), count: newCounters()}
 	if err := d.checkRole(ctx); err != nil {
 		pool.Close()
 		return nil, err
@@ -99,9 +101,10 @@ const setTenant = `select set_config('app.tenant_id', $1, true)`
 // Point reads keep their generic plan, which costs half.
 const setTenantAndPlan = `select set_config('app.tenant_id', $1, true), set_config('plan_cache_mode', 'force_custom_plan', true)`
 
-// Tx runs fn in a transaction of the actor's tenant and joins one that is
-// already open in ctx. It retries once on deadlock and serialisation failure,
-// so fn must not have effects outside the database.
+// Tx runs fn in a transaction of the actor's tenant and joins one that is already
+// open in ctx. It begins again, a few times, after a deadlock, a serialisation
+// failure and a connection that broke before the commit was sent, so fn must not
+// have effects outside the database. A commit whose answer was lost is Unsure.
 func (d *DB) Tx(ctx context.Context, fn func(ctx context.Context, tx pgx.Tx) error) error {
 	a, err := auth.Must(ctx)
 	if err != nil {
@@ -113,37 +116,66 @@ func (d *DB) Tx(ctx context.Context, fn func(ctx context.Context, tx pgx.Tx) err
 		}
 		return MapError(fn(ctx, st.tx))
 	}
-	for attempt := 0; ; attempt++ {
-		err := d.runTx(ctx, a.TenantID, fn)
-		if err == nil || attempt == 2 || !retryable(err) {
-			return MapError(err)
-		}
-	}
+	return MapError(d.again(ctx, func() error { return d.runTx(ctx, a.TenantID, fn) }))
 }
 
 func (d *DB) runTx(ctx context.Context, tenant uuid.UUID, fn func(context.Context, pgx.Tx) error) error {
-	// The tenant travels with BEGIN in one round trip; the value is a UUID we
-	// formatted, so it needs no quoting.
-	tx, err := d.pool.BeginTx(ctx, pgx.TxOptions{BeginQuery: "begin; set local app.tenant_id = '" + tenant.String() + "'"})
-	if err != nil {
+	st := &txState{tenant: tenant}
+	if err := d.with(ctx, tenant, func(conn *pgxpool.Conn) error { return st.run(ctx, conn, fn) }); err != nil {
 		return err
 	}
-	defer tx.Rollback(context.WithoutCancel(ctx)) // a no-op after commit
-	st := &txState{tx: tx, tenant: tenant}
-	if err := fn(context.WithValue(ctx, txKey{}, st), tx); err != nil {
-		return err
-	}
-	err = tx.Commit(ctx)
-	for _, f := range st.ended {
-		f()
-	}
-	if err != nil {
-		return err
+	if note, ok := ctx.Value(committedKey{}).(*atomic.Bool); ok {
+		note.Store(true)
 	}
 	for _, f := range st.after {
 		f()
 	}
 	return nil
+}
+
+type committedKey struct{}
+
+// Committed returns a context in which the second value tells whether a transaction
+// was committed: a failure after that is not "nothing was changed".
+func Committed(ctx context.Context) (context.Context, func() bool) {
+	note := &atomic.Bool{}
+	return context.WithValue(ctx, committedKey{}, note), note.Load
+}
+
+func (st *txState) run(ctx context.Context, conn *pgxpool.Conn, fn func(context.Context, pgx.Tx) error) error {
+	// The tenant travels with BEGIN in one round trip; the value is a UUID we
+	// formatted, so it needs no quoting.
+	tx, err := conn.BeginTx(ctx, pgx.TxOptions{BeginQuery: "begin; set local app.tenant_id = '" + st.tenant.String() + "'"})
+	if err != nil {
+		return err
+	}
+	st.tx = tx
+	defer tx.Rollback(context.WithoutCancel(ctx)) // a no-op after commit
+	if err := fn(context.WithValue(ctx, txKey{}, st), tx); err != nil {
+		return err
+	}
+	err = commit(ctx, tx)
+	for _, f := range st.ended {
+		f()
+	}
+	return err
+}
+
+// errClosed is a connection that was seen to break before the commit was sent.
+var errClosed = fmt.Errorf("commit: %w", net.ErrClosed)
+
+// commit marks the one failure after which nobody knows whether the change stands: the
+// word was sent, and the connection broke before the answer. pgconn.SafeToRetry is no
+// help here: after the server's last words it says "conn closed" and means the next try.
+func commit(ctx context.Context, tx pgx.Tx) error {
+	if tx.Conn().IsClosed() {
+		return errClosed
+	}
+	err := tx.Commit(ctx)
+	if err != nil && (lost(err) || ctx.Err() != nil) {
+		return unsure{err}
+	}
+	return err
 }
 
 // InTx reports whether ctx belongs to an open transaction, which sees what nobody
@@ -198,35 +230,63 @@ func (d *DB) Read(ctx context.Context, q Query, fn func(pgx.Rows) error) error {
 	return d.ReadMany(ctx, []Query{q}, func(_ int, rows pgx.Rows) error { return fn(rows) })
 }
 
-// ReadMany runs several queries in one round trip; fn gets the index of each.
+// ReadMany runs several queries in one round trip; fn gets the index of each. It asks
+// again after a broken connection, unless fn has seen rows already.
 func (d *DB) ReadMany(ctx context.Context, queries []Query, fn func(i int, rows pgx.Rows) error) error {
 	a, err := auth.Must(ctx)
 	if err != nil {
 		return err
 	}
+	if st, ok := ctx.Value(txKey{}).(*txState); ok {
+		return MapError(readBatch(st.tx.SendBatch(ctx, batch(queries, "")), true, len(queries), fn))
+	}
+	var late error // once rows were seen, a second look would show them twice
+	err = d.again(ctx, func() error {
+		shown := false
+		err := d.readOnce(ctx, a.TenantID, queries, func(i int, rows pgx.Rows) error {
+			shown = true
+			return fn(i, rows)
+		})
+		if shown {
+			late = err
+			return nil
+		}
+		return err
+	})
+	if late != nil {
+		err = late
+	}
+	return MapError(err)
+}
+
+func (d *DB) readOnce(ctx context.Context, tenant uuid.UUID, queries []Query, fn func(int, pgx.Rows) error) error {
+	return d.with(ctx, tenant, func(conn *pgxpool.Conn) error {
+		return readBatch(conn.SendBatch(ctx, batch(queries, tenant.String())), false, len(queries), fn)
+	})
+}
+
+// batch puts the setting of the tenant before the queries, unless it is set already.
+func batch(queries []Query, tenant string) *pgx.Batch {
 	b := &pgx.Batch{}
-	st, joined := ctx.Value(txKey{}).(*txState)
-	if !joined {
+	if tenant != "" {
 		set := setTenant
 		if slices.ContainsFunc(queries, func(q Query) bool { return q.Varied }) {
 			set = setTenantAndPlan
 		}
-		b.Queue(set, a.TenantID.String())
+		b.Queue(set, tenant)
 	}
 	for _, q := range queries {
 		b.Queue(q.SQL, q.Args...)
 	}
-	var res pgx.BatchResults
-	if joined {
-		res = st.tx.SendBatch(ctx, b)
-	} else {
-		res = d.pool.SendBatch(ctx, b)
-	}
-	err = drain(res, joined, len(queries), fn)
+	return b
+}
+
+func readBatch(res pgx.BatchResults, joined bool, n int, fn func(int, pgx.Rows) error) error {
+	err := drain(res, joined, n, fn)
 	if cerr := res.Close(); err == nil {
 		err = cerr
 	}
-	return MapError(err)
+	return err
 }
 
 func drain(res pgx.BatchResults, joined bool, n int, fn func(int, pgx.Rows) error) error {
@@ -253,19 +313,19 @@ func drain(res pgx.BatchResults, joined bool, n int, fn func(int, pgx.Rows) erro
 }
 
 // System runs fn outside of any tenant, as the application role: it sees only
-// what needs no tenant. Callers are listed in arch_test.go.
+// what needs no tenant. It begins again as Tx does. Callers are listed in arch_test.go.
 func (d *DB) System(ctx context.Context, fn func(ctx context.Context, tx pgx.Tx) error) error {
-	return MapError(pgx.BeginFunc(ctx, d.pool, func(tx pgx.Tx) error { return fn(ctx, tx) }))
-}
-
-// ErrRetry, inside an error that fn returns, makes Tx begin anew: what the
-// transaction was planned with turned out to be out of date.
-var ErrRetry = errors.New("begin the transaction again")
-
-func retryable(err error) bool {
-	if errors.Is(err, ErrRetry) {
-		return true
-	}
-	var pg *pgconn.PgError
-	return errors.As(err, &pg) && (pg.Code == "40P01" || pg.Code == "40001")
+	return MapError(d.again(ctx, func() error {
+		return d.with(ctx, uuid.Nil, func(conn *pgxpool.Conn) error {
+			tx, err := conn.Begin(ctx)
+			if err != nil {
+				return err
+			}
+			defer tx.Rollback(context.WithoutCancel(ctx)) // a no-op after commit
+			if err := fn(ctx, tx); err != nil {
+				return err
+			}
+			return commit(ctx, tx)
+		})
+	}))
 }

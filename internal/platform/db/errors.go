@@ -3,7 +3,6 @@ package db
 import (
 	"context"
 	"errors"
-	"net"
 	"strings"
 	"time"
 
@@ -22,12 +21,15 @@ func MapError(err error) error {
 	if errors.Is(err, pgx.ErrNoRows) {
 		return errs.Wrap(err, errs.NotFound, "not_found", "There is no such record, or you may not see it.")
 	}
+	if Unsure(err) {
+		return outcomeUnknown(err)
+	}
 	if errors.Is(err, ErrRetry) {
 		return errs.Wrap(err, errs.Conflict, "busy", "The fields were being changed at the same moment. Try again.")
 	}
 	var pg *pgconn.PgError
 	var connecting *pgconn.ConnectError // whatever the server says then, it is not about a statement
-	if errors.As(err, &connecting) || !errors.As(err, &pg) {
+	if errors.As(err, &connecting) || !errors.As(err, &pg) || lost(err) {
 		return mapConnection(err)
 	}
 	switch pg.Code {
@@ -65,13 +67,19 @@ func mapConnection(err error) error {
 	if errors.Is(err, context.Canceled) {
 		return err
 	}
-	var netErr net.Error
 	var connErr *pgconn.ConnectError
-	if errors.As(err, &netErr) || errors.As(err, &connErr) || pgconn.SafeToRetry(err) ||
-		errors.Is(err, context.DeadlineExceeded) || errors.Is(err, net.ErrClosed) || strings.Contains(err.Error(), "unexpected EOF") {
+	if lost(err) || errors.As(err, &connErr) || errors.Is(err, context.DeadlineExceeded) || strings.Contains(err.Error(), "unexpected EOF") {
 		return unavailable(err)
 	}
 	return err
+}
+
+// outcomeUnknown does not say "try again": the change may stand.
+func outcomeUnknown(err error) error {
+	e := errs.Wrap(err, errs.Unavailable, "outcome_unknown",
+		"The database went away while the change was being saved, so it may be there or not. Look before you repeat it; a repeat with the same Idempotency-Key is safe.")
+	e.RetryAfter = 2 * time.Second
+	return e
 }
 
 func unavailable(err error) error {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
 
 	"crm/internal/platform/auth"
 )
@@ -21,11 +22,13 @@ func (d *DB) Snapshot(ctx context.Context, fn func(ctx context.Context, tx pgx.T
 		return fmt.Errorf("take a snapshot: a transaction is open already")
 	}
 	begin := "begin isolation level repeatable read read only; set local app.tenant_id = '" + a.TenantID.String() + "'"
-	tx, err := d.pool.BeginTx(ctx, pgx.TxOptions{BeginQuery: begin})
-	if err != nil {
-		return MapError(err)
-	}
-	defer tx.Rollback(context.WithoutCancel(ctx)) // nothing was written
-	st := &txState{tx: tx, tenant: a.TenantID}
-	return MapError(fn(context.WithValue(ctx, txKey{}, st), tx))
+	return MapError(d.with(ctx, a.TenantID, func(conn *pgxpool.Conn) error {
+		tx, err := conn.BeginTx(ctx, pgx.TxOptions{BeginQuery: begin})
+		if err != nil {
+			return err
+		}
+		defer tx.Rollback(context.WithoutCancel(ctx)) // nothing was written
+		st := &txState{tx: tx, tenant: a.TenantID}
+		return fn(context.WithValue(ctx, txKey{}, st), tx)
+	}))
 }

@@ -31,6 +31,8 @@ const (
 	Invalid              // readable but refused, see Fields: 422
 	Limited              // too many requests: 429
 	Unavailable          // a dependency is away, try again: 503
+	TooSlow              // the request did not come in its time: 408
+	NoRoom               // the disk is full: 507
 )
 
 // FieldError names one refused field of the input.

@@ -59,6 +59,7 @@ func ETag(version int64) string { return `"` + strconv.FormatInt(version, 10) + 
 var statuses = map[errs.Kind]int{
 	errs.Internal: 500, errs.Malformed: 400, errs.Unauthenticated: 401, errs.Forbidden: 403, errs.NotFound: 404,
 	errs.Conflict: 409, errs.Stale: 412, errs.TooLarge: 413, errs.Invalid: 422, errs.Limited: 429, errs.Unavailable: 503,
+	errs.TooSlow: 408, errs.NoRoom: 507,
 }
 
 // StatusOf is the HTTP status of an error.

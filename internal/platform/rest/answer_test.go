@@ -56,7 +56,7 @@ func TestEveryKindHasItsStatus(t *testing.T) {
 	t.Parallel()
 	kinds := map[errs.Kind]int{
 		errs.Internal: 500, errs.Malformed: 400, errs.Unauthenticated: 401, errs.Forbidden: 403, errs.NotFound: 404, errs.Conflict: 409,
-		errs.Stale: 412, errs.TooLarge: 413, errs.Invalid: 422, errs.Limited: 429, errs.Unavailable: 503,
+		errs.Stale: 412, errs.TooLarge: 413, errs.Invalid: 422, errs.Limited: 429, errs.Unavailable: 503, errs.TooSlow: 408, errs.NoRoom: 507,
 	}
 	for kind, status := range kinds {
 		w := answer(t, fmt.Errorf("wrapped: %w", errs.New(kind, "some_code", "Do something.")))

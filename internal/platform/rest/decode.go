@@ -118,6 +118,9 @@ func readUpTo(r *http.Request, limit int64) ([]byte, error) {
 	if errors.As(err, &large) {
 		return nil, tooLarge(limit)
 	}
+	if errs.As(err) != nil {
+		return nil, err
+	}
 	if err != nil {
 		return nil, errs.Wrap(err, errs.Malformed, "body_unreadable", "The body could not be read to its end.")
 	}

@@ -41,6 +41,9 @@ var errRefused = errors.New("refused")
 
 const keyLife = 24 * time.Hour
 
+// mostBegun bounds how often a request is begun again after a lost commit.
+const mostBegun = 10
+
 type storedAnswer struct {
 	Status int
 	Header http.Header
@@ -62,11 +65,13 @@ func once(w http.ResponseWriter, r *http.Request, route Route, next Handler, d *
 	rec := &recorder{header: http.Header{}, status: http.StatusOK}
 	var replay *storedAnswer
 	var failed error // of the handler, not of this transaction
-	err = d.Tx(r.Context(), func(ctx context.Context, tx pgx.Tx) error {
+	begun := 0
+	do := func(ctx context.Context, tx pgx.Tx) error {
+		begun++
 		rec.reset()
 		failed = nil
 		var err error
-		if replay, err = claim(ctx, tx, key, kept.print, now()); err != nil || replay != nil {
+		if replay, err = claim(ctx, tx, key, kept.print, now(), begun > 1); err != nil || replay != nil {
 			return err
 		}
 		req := r.WithContext(ctx)
@@ -81,7 +86,18 @@ func once(w http.ResponseWriter, r *http.Request, route Route, next Handler, d *
 			return errRefused
 		}
 		return finish(ctx, tx, key, kept.print, rec, now())
-	})
+	}
+	var lost error
+	for {
+		// A commit whose answer was lost is looked up: the key tells whether it stands.
+		if err = d.Tx(r.Context(), do); !db.Unsure(err) || begun > mostBegun {
+			break
+		}
+		lost = err
+	}
+	if lost != nil && errs.KindOf(err) == errs.Unavailable {
+		return lost // it could not be looked up either
+	}
 	if failed != nil {
 		return failed
 	}
@@ -99,17 +115,22 @@ func once(w http.ResponseWriter, r *http.Request, route Route, next Handler, d *
 
 // claim takes the key for this transaction, or returns the stored answer of the same
 // request. The lock comes first and in a statement of its own: what its last holder
-// committed is seen by the look that follows. Both travel in one round trip.
-func claim(ctx context.Context, tx pgx.Tx, key string, fingerprint []byte, now time.Time) (*storedAnswer, error) {
+// committed is seen by the look that follows. Both travel in one round trip. repeat says
+// that this very request was begun before, on a connection that may be just ending: it
+// waits for that one.
+func claim(ctx context.Context, tx pgx.Tx, key string, fingerprint []byte, now time.Time, repeat bool) (*storedAnswer, error) {
 	a, err := auth.Must(ctx)
 	if err != nil {
 		return nil, err
 	}
+	lock := `select pg_try_advisory_xact_lock(hashtextextended($1 || $2 || $3, 7))`
+	if repeat {
+		lock = `select pg_advisory_xact_lock(hashtextextended($1 || $2 || $3, 7)) is not null`
+	}
 	var free bool
 	var found *storedAnswer
 	b := &pgx.Batch{}
-	b.Queue(`select pg_try_advisory_xact_lock(hashtextextended($1 || $2 || $3, 7))`, a.TenantID.String(), a.ID.String(), key).
-		QueryRow(func(row pgx.Row) error { return row.Scan(&free) })
+	b.Queue(lock, a.TenantID.String(), a.ID.String(), key).QueryRow(func(row pgx.Row) error { return row.Scan(&free) })
 	b.Queue(`select fingerprint, status, headers, body, created_at from idempotency_keys where tenant_id = app_tenant() and principal = $1 and key = $2`, a.ID, key).
 		QueryRow(func(row pgx.Row) (err error) { found, err = scanAnswer(row); return err })
 	if err := tx.SendBatch(ctx, b).Close(); err != nil {

@@ -8,6 +8,8 @@ import (
 	"io"
 	"net/http"
 	"os"
+
+	"crm/internal/platform/errs"
 )
 
 // kept is the body of a keyed request: it is fingerprinted before the request is
@@ -48,7 +50,7 @@ func refusedBody(err error, limit int64) error {
 	if errors.As(err, &large) {
 		return tooLarge(limit)
 	}
-	return err
+	return errs.OfDisk(err)
 }
 
 func (k *kept) spool(body io.Reader) error {

@@ -18,6 +18,7 @@ import (
 	"github.com/google/uuid"
 
 	"crm/internal/platform/auth"
+	"crm/internal/platform/db"
 	"crm/internal/platform/errs"
 	"crm/internal/platform/id"
 )
@@ -132,8 +133,25 @@ func Serve(route Route, around ...Around) http.Handler {
 		if err := knownParams(r, route); err != nil {
 			return err
 		}
-		return handle(w, r)
+		if r.Method == http.MethodGet || r.Method == http.MethodHead {
+			return handle(w, r)
+		}
+		return honestly(w, r, handle)
 	})
+}
+
+// honestly runs a call that changes something. When the database goes away between the
+// commit and the answer, "try again" would double what was done.
+func honestly(w http.ResponseWriter, r *http.Request, handle Handler) error {
+	ctx, committed := db.Committed(r.Context())
+	err := handle(w, r.WithContext(ctx))
+	if errs.KindOf(err) != errs.Unavailable || errs.As(err) == nil || !committed() {
+		return err
+	}
+	e := errs.Wrap(err, errs.Unavailable, "outcome_unknown",
+		"The change was saved, at least in part, but the database went away before it could be shown. Look before you repeat it; a repeat with the same Idempotency-Key is safe.")
+	e.RetryAfter = errs.As(err).RetryAfter
+	return e
 }
 
 // Plain serves a handler that is no row of the table.

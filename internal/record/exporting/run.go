@@ -58,7 +58,7 @@ func (s *Service) write(ctx context.Context, e *Export) error {
 	r := &run{s: s, e: e, ctx: ctx, spoken: s.Now()}
 	if err := r.file(o, q, fileName(a.TenantID, e.ID)); err != nil {
 		s.removeFile(ctx, fileName(a.TenantID, e.ID))
-		return err
+		return errs.OfDisk(err)
 	}
 	return r.done()
 }

@@ -107,7 +107,7 @@ func (s *Service) Store(ctx context.Context, r io.Reader) (*Upload, error) {
 	up.name = fileName(a.TenantID, up.id)
 	w, err := s.Files.Create(ctx, up.name)
 	if err != nil {
-		return nil, err
+		return nil, errs.OfDisk(err)
 	}
 	err = up.copy(ctx, w, r)
 	if cerr := w.Close(); err == nil && cerr != nil {
@@ -115,7 +115,7 @@ func (s *Service) Store(ctx context.Context, r io.Reader) (*Upload, error) {
 	}
 	if err != nil {
 		s.Discard(ctx, up)
-		return nil, err
+		return nil, errs.OfDisk(err)
 	}
 	return up, nil
 }

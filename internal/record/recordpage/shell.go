@@ -225,6 +225,10 @@ func errorTitle(k errs.Kind) string {
 		return "Not saved"
 	case errs.Limited:
 		return "Too many tries"
+	case errs.TooSlow:
+		return "That took too long to come"
+	case errs.NoRoom:
+		return "The server is full"
 	case errs.TooLarge:
 		return "That is too large"
 	case errs.Unavailable:

@@ -117,8 +117,9 @@ func (src source) status(ctx context.Context, db Querier) ([]Step, error) {
 	for _, m := range known {
 		queue = append(queue, Step{Set: setRiver, Version: int64(m.Version), Name: m.Name})
 	}
+	// River's first steps know no lines yet; who is killed among them must be able to go on.
 	queue, err = markApplied(ctx, db, queue, setRiver,
-		"select version, created_at::timestamp from river.river_migration where line = 'main'")
+		"select version, created_at::timestamp from river.river_migration as m where coalesce(to_jsonb(m) ->> 'line', 'main') = 'main'")
 	return append(ours, queue...), err
 }
 

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"testing"
 	"testing/fstest"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -152,6 +153,13 @@ func TestLockedTable(t *testing.T) {
 	go func() {
 		ended <- src.up(t.Context(), d.owner, slog.New(&signal{Handler: testLog(t).Handler(), warned: warned}))
 	}()
+	// Whoever comes after the waiting migration stands behind it in the queue, and is let
+	// through when it gives up, although the table is still in use.
+	awaitLock(t, owner)
+	var n int
+	if err := pool(t, d.owner).QueryRow(t.Context(), "select count(*) from busy").Scan(&n); err != nil {
+		t.Fatalf("read behind a waiting migration: %v", err)
+	}
 	select {
 	case <-warned:
 	case err := <-ended:
@@ -163,6 +171,22 @@ func TestLockedTable(t *testing.T) {
 	if err := <-ended; err != nil {
 		t.Fatalf("up after the table was freed: %v", err)
 	}
+}
+
+// awaitLock returns when somebody waits for the table.
+func awaitLock(t *testing.T, owner *pgxpool.Pool) {
+	t.Helper()
+	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); {
+		var waits bool
+		err := owner.QueryRow(t.Context(), "select exists (select from pg_locks where relation = 'busy'::regclass and mode = 'AccessExclusiveLock' and not granted)").Scan(&waits)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if waits {
+			return
+		}
+	}
+	t.Fatal("the migration never waited for the table")
 }
 
 // signal closes a channel at the first warning.

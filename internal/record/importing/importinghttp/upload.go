@@ -119,6 +119,9 @@ func unreadable(err error) error {
 	if tooLarge(err) {
 		return fileTooLarge()
 	}
+	if errs.As(err) != nil {
+		return err
+	}
 	return errs.Wrap(err, errs.Malformed, "bad_multipart", "The form could not be read to its end.")
 }
 
