@@ -20,7 +20,7 @@ type own struct {
 // projects is the object most of these tests make.
 func projects() map[string]any {
 	return map[string]any{
-		"label": "Project", "label_plural": "Projects", "name": "project", "plural": "projects", "icon": "briefcase",
+		"label": "Project", "label_plural": "Projects", "name": "project", "plural": "projects", "icon": "building-2",
 		"fields": []any{
 			map[string]any{"name": "budget", "type": "money", "indexed": true},
 			map[string]any{"name": "code", "type": "text", "unique": true},

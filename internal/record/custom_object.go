@@ -22,7 +22,7 @@ type CustomObject struct {
 	Name        string `crm:"name,text,required" help:"Its name for programs and roles, like project. It cannot be changed later."`
 	Plural      string `crm:"plural,text,required" label:"Address" help:"The last part of its address, like projects. It cannot be changed later."`
 	Description string `crm:"description,long_text,max=1000"`
-	Icon        string `crm:"icon,select,options=table|tag|briefcase|package|calendar|file-text|building-2|users|megaphone|handshake"`
+	Icon        string `crm:"icon,select,options=table|file-text|building-2|house|calendar|clock|tag|star|trophy|handshake|users|megaphone|workflow|notebook-pen|paperclip|key|smartphone|zap"`
 	Owned       bool   `crm:"owned,boolean,default=true" label:"Records have owners" help:"Roles can then be limited to their own records, or their team's."`
 }
 

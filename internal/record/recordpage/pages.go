@@ -103,6 +103,7 @@ func (p *Pages) Extend(object string, f Extension) { p.extends[object] = append(
 // Mount puts the generic pages under r, which must be the router of "/{ws}" behind
 // Shell.Inside. Pages of contexts are mounted beside it; more exact paths win.
 func (p *Pages) Mount(r chi.Router) {
+	p.AddSettings(p.objectSettings()...)
 	// Last of the settings: contexts have named theirs by now.
 	p.AddSettings(SettingsItem{Group: "Workspace", Key: "journal", Label: "Background work", Path: "settings/journal", Object: "journal", Action: auth.Execute})
 	h := p.Site.Handle
@@ -115,6 +116,7 @@ func (p *Pages) Mount(r chi.Router) {
 	r.Get("/palette", h(p.palette))
 	r.Post("/undo", h(p.undo))
 	p.mountJournal(r)
+	p.mountObjects(r)
 	r.Get("/lookup/{objects}", h(p.with(p.lookup)))
 	r.Get("/{objects}", h(p.with(p.list)))
 	r.Post("/{objects}", h(p.with(p.create)))
