@@ -55,7 +55,7 @@ func (s *Service) before(ctx context.Context, _ pgx.Tx, changes []record.TypedCh
 		if c.New.DeletedAt != nil {
 			continue
 		}
-		links, err := s.prepare(c.Old, c.New)
+		links, err := s.prepare(ctx, c.Old, c.New)
 		if err != nil {
 			return err
 		}
@@ -65,7 +65,7 @@ func (s *Service) before(ctx context.Context, _ pgx.Tx, changes []record.TypedCh
 }
 
 // prepare applies the rules to one activity and returns the links it adds.
-func (s *Service) prepare(old, a *Activity) ([]Link, error) {
+func (s *Service) prepare(ctx context.Context, old, a *Activity) ([]Link, error) {
 	if a.Type == Note && a.Subject == "" {
 		a.Subject = firstLine(a.Body)
 	}
@@ -86,7 +86,7 @@ func (s *Service) prepare(old, a *Activity) ([]Link, error) {
 	if record.Same(before, a.Related) {
 		return nil, nil
 	}
-	links, err := readLinks(a.Related, s.objectName)
+	links, err := readLinks(a.Related, func(name string) string { return s.objectName(ctx, name) })
 	if err != nil {
 		return nil, err
 	}

@@ -22,7 +22,7 @@ func (s *Service) mustSee(ctx context.Context, links []Link) error {
 		wanted[l.Object] = append(wanted[l.Object], l.ID)
 	}
 	for object, ids := range wanted {
-		o, _ := s.k.Object(object)
+		o, _ := s.k.ObjectFor(ctx, object)
 		found, err := o.GetMany(ctx, ids)
 		if err != nil {
 			return err

@@ -29,7 +29,7 @@ func (s *Service) Due(ctx context.Context, user uuid.UUID, until time.Time) ([]*
 // ForRecord returns a page of the activities about a record that the actor may
 // see, newest first unless q sorts otherwise. The record must be visible too.
 func (s *Service) ForRecord(ctx context.Context, object string, id uuid.UUID, q record.Query) (*record.Page, error) {
-	o, ok := s.k.Object(object)
+	o, ok := s.k.ObjectFor(ctx, object)
 	if !ok {
 		return nil, errs.Missing(object)
 	}

@@ -1,6 +1,7 @@
 package activities
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -40,10 +41,10 @@ func New(d Deps) (*Service, error) {
 
 // objectName finds the object an activity may be about by either of its names.
 // Settings, people of the house and other activities are nothing to be about.
-func (s *Service) objectName(name string) string {
-	o, ok := s.k.Object(name)
+func (s *Service) objectName(ctx context.Context, name string) string {
+	o, ok := s.k.ObjectFor(ctx, name)
 	if !ok {
-		o, ok = s.k.ByPlural(name)
+		o, ok = s.k.PluralFor(ctx, name)
 	}
 	if !ok || o.Def.System || o.Def.Name == "activity" {
 		return ""

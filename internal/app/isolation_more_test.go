@@ -53,6 +53,7 @@ func makeMore(t *testing.T, w *world) {
 	}
 	w.samples.Put("provider", provider.ID)
 	w.samples.Put("undo", undoRun(t, w))
+	makeOwn(t, w)
 }
 
 // undoRun begins to take back a batch of the foreign tenant, and changes nothing.
@@ -64,4 +65,36 @@ func undoRun(t *testing.T, w *world) uuid.UUID {
 		t.Fatal(err)
 	}
 	return run.ID
+}
+
+// Both tenants have an object of this name; a route of tenants' own objects is called
+// with it.
+const ownParam, ownPlural = "{custom_object}", "parcels"
+
+// makeOwn makes the object on both sides, with a relation to itself, and a record with
+// words on the other one.
+func makeOwn(t *testing.T, w *world) {
+	t.Helper()
+	for _, side := range []struct {
+		tn    *apptest.Tenant
+		label string
+	}{{w.caller, "Parcel"}, {w.foreign, apptest.Canary}} {
+		a := side.tn.Call(t, "POST", "/custom_objects", map[string]any{"label": side.label, "name": "parcel", "plural": ownPlural, "description": side.label, "fields": []any{
+			map[string]any{"name": "note", "type": "text", "help": side.label}, map[string]any{"name": "inside", "type": "relation", "target": "parcel"},
+			map[string]any{"name": "contact", "type": "relation", "target": "contact"},
+		}})
+		if a.Status != 201 {
+			t.Fatalf("make an object: %d %s", a.Status, a.Raw)
+		}
+		if side.tn == w.foreign {
+			w.samples.Put("custom_object", uuid.MustParse(fmt.Sprint(a.JSON["id"])))
+		}
+	}
+	made := w.foreign.Call(t, "POST", "/"+ownPlural, map[string]any{"name": apptest.Canary, "external_id": apptest.Canary, "custom": map[string]any{"note": apptest.Canary}})
+	if made.Status != 201 {
+		t.Fatalf("make a record: %d %s", made.Status, made.Raw)
+	}
+	for _, name := range []string{"parcel", "custom_record"} {
+		w.samples.Put(name, uuid.MustParse(fmt.Sprint(made.JSON["id"])))
+	}
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -85,10 +86,11 @@ func TestForeignIDsInPaths(t *testing.T) {
 func TestListsShowNothingForeign(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	for _, o := range w.env.App.Kernel.Objects() {
+	for _, o := range w.env.App.Kernel.ObjectsFor(w.foreign.Ctx) {
 		w.samples.ID(t, o.Def.Name)
 	}
 	for _, route := range w.env.App.API().Routes() {
+		route.Path = strings.ReplaceAll(route.Path, ownParam, ownPlural)
 		if len(route.IDs) > 0 || route.Method != http.MethodGet || strings.Contains(route.Path, "{") {
 			continue
 		}
@@ -107,15 +109,23 @@ func TestListsShowNothingForeign(t *testing.T) {
 func TestForeignIDsInBodies(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	for _, o := range w.env.App.Kernel.Objects() {
+	for _, o := range w.env.App.Kernel.ObjectsFor(w.caller.Ctx) {
 		if !writable(w, o.Def.Plural) {
 			continue
 		}
-		for _, f := range o.Def.Fields {
+		def, err := w.env.App.Kernel.Definition(w.caller.Ctx, o.Def.Name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range slices.Concat(def.Fields, def.CustomFields()) {
 			if f.ReadOnly || f.Target == "" || f.Type.Name() == "json" {
 				continue
 			}
 			body := map[string]any{f.Name: w.samples.ID(t, f.Target).String(), "name": "x", "last_name": "x", "subject": "x", "type": "task", "email": "x@example.com"}
+			if f.Custom {
+				delete(body, f.Name)
+				body["custom"] = map[string]any{f.Name: w.samples.ID(t, f.Target).String()}
+			}
 			for k := range body {
 				if _, ok := o.Def.Field(k); !ok {
 					delete(body, k)
@@ -193,7 +203,7 @@ func TestNobodyGetsIn(t *testing.T) {
 }
 
 func (w *world) fill(t *testing.T, route rest.Route) string {
-	return pathParam.ReplaceAllStringFunc(route.Path, func(m string) string {
+	return pathParam.ReplaceAllStringFunc(strings.ReplaceAll(route.Path, ownParam, ownPlural), func(m string) string {
 		name := strings.Trim(m, "{}")
 		if object, ok := route.IDs[name]; ok {
 			return w.samples.ID(t, object).String()
@@ -204,7 +214,7 @@ func (w *world) fill(t *testing.T, route rest.Route) string {
 
 // replaceIDs fills every parameter of a path with the same word.
 func replaceIDs(route rest.Route, word string) string {
-	return pathParam.ReplaceAllString(route.Path, word)
+	return pathParam.ReplaceAllString(strings.ReplaceAll(route.Path, ownParam, ownPlural), word)
 }
 
 func (w *world) noCanary(t *testing.T, route rest.Route, a *apptest.Answer) {
@@ -222,9 +232,9 @@ func (w *world) noCanary(t *testing.T, route rest.Route, a *apptest.Answer) {
 // its first version and out of the bin.
 func (w *world) unchanged(t *testing.T) {
 	t.Helper()
-	for _, o := range w.env.App.Kernel.Objects() {
+	for _, o := range w.env.App.Kernel.ObjectsFor(w.foreign.Ctx) {
 		var touched int
-		err := w.env.SQL.Owner.QueryRow(t.Context(), `select count(*) from `+o.Def.Table+` where tenant_id = $1 and created_by is null and (version > 1 or deleted_at is not null) and created_at > now() - interval '1 minute' and $2::text <> ''`, w.foreign.ID, o.Def.Name).Scan(&touched)
+		err := w.env.SQL.Owner.QueryRow(t.Context(), `select count(*) from `+o.Def.Table+` t where tenant_id = $1 and created_by is null and (version > 1 or deleted_at is not null) and created_at > now() - interval '1 minute' and $2::text <> ''`, w.foreign.ID, o.Def.Name).Scan(&touched)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -274,7 +284,7 @@ func withoutRequestID(raw []byte) string { return string(requestID.ReplaceAll(ra
 
 func writable(w *world, plural string) bool {
 	for _, r := range w.env.App.API().Routes() {
-		if r.Method == "POST" && r.Path == "/"+plural {
+		if r.Method == "POST" && (r.Path == "/"+plural || plural == ownPlural) {
 			return true
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"maps"
 	"net/http"
+	"strings"
 
 	"crm/internal/platform/auth"
 	"crm/internal/platform/rest"
@@ -28,7 +29,8 @@ func (a *App) openAPI(api *rest.API) rest.Handler {
 // OpenAPI writes the document of the route table.
 func (a *App) OpenAPI(ctx context.Context, api *rest.API) ([]byte, error) {
 	var defs []*record.Definition
-	for _, o := range a.Kernel.Objects() {
+	routes, objects := a.documented(ctx, api)
+	for _, o := range objects {
 		def := o.Def
 		if auth.From(ctx) != nil {
 			var err error
@@ -41,5 +43,21 @@ func (a *App) OpenAPI(ctx context.Context, api *rest.API) ([]byte, error) {
 	schemas := recordhttp.Schemas(defs)
 	maps.Copy(schemas, importinghttp.Schemas())
 	maps.Copy(schemas, exportinghttp.Schemas())
-	return rest.OpenAPI(api.Routes(), Version, a.Cfg.URL()+"/api/v1", schemas)
+	return rest.OpenAPI(routes, Version, a.Cfg.URL()+"/api/v1", schemas)
+}
+
+// documented are the calls and objects of a document. The tenant's own objects stand in
+// the tenant's document under their addresses; in everybody's, one row speaks for all.
+func (a *App) documented(ctx context.Context, api *rest.API) ([]rest.Route, []*record.Object) {
+	if auth.From(ctx) == nil {
+		return api.Routes(), append(a.Kernel.Objects(), a.Kernel.OwnTemplate())
+	}
+	var routes []rest.Route
+	for _, r := range api.Routes() {
+		if !strings.HasPrefix(r.Path, "/{"+recordhttp.OwnParam+"}") {
+			routes = append(routes, r)
+		}
+	}
+	objects := a.Kernel.ObjectsFor(ctx)
+	return append(routes, recordhttp.New(a.Kernel).OwnRoutes(objects)...), objects
 }

@@ -86,11 +86,7 @@ func (a *App) workspace(ctx context.Context) (recordpage.Workspace, error) {
 func (a *App) watchLive() {
 	a.live = page.NewLive()
 	a.Kernel.Watch(func(n record.Notice) {
-		topic := n.Object
-		if o, ok := a.Kernel.Object(n.Object); ok {
-			topic = o.Def.Plural
-		}
-		a.live.Publish(page.Notice{Tenant: n.TenantID, Object: n.Object, Topic: topic, IDs: n.IDs})
+		a.live.Publish(page.Notice{Tenant: n.TenantID, Object: n.Object, Topic: n.Topic(), IDs: n.IDs})
 	})
 }
 

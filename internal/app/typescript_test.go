@@ -41,6 +41,9 @@ func TestTheTypeScriptClientCompiles(t *testing.T) {
 		t.Errorf("the client does not compile:\n%s", out)
 	}
 	for _, route := range env.App.API().Routes() {
+		if strings.HasPrefix(route.Path, "/"+ownParam) {
+			continue // stands in for the tenant's own objects, which come by name
+		}
 		parts := strings.FieldsFunc(route.Name, func(r rune) bool { return r == '.' || r == '_' })
 		if !strings.Contains(strings.ToLower(string(client)), "\n  "+strings.Join(parts, "")+"(") {
 			t.Errorf("the client has no method for %s", route.Name)

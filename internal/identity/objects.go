@@ -65,7 +65,7 @@ const (
 var salesObjects = []string{"contact", "account", "lead", "deal", "activity", "message"}
 
 // everyoneReads are settings that the work needs.
-var everyoneReads = []string{"user", "team", "pipeline", "stage", "product", "template", "lead_form", "scoring_model", "view", "segment"}
+var everyoneReads = []string{"user", "team", "pipeline", "stage", "product", "template", "lead_form", "scoring_model", "view", "segment", "custom_object"}
 
 func salesGrants(scope string, actions ...auth.Action) map[string]any {
 	g := map[string]any{}

@@ -80,7 +80,7 @@ func (s *Service) add(ctx context.Context, tx pgx.Tx, g *Segment, ids []uuid.UUI
 	if len(ids) == 0 {
 		return 0, missing, nil
 	}
-	o, err := s.object(g.Object)
+	o, err := s.object(ctx, g.Object)
 	if err != nil {
 		return 0, nil, err
 	}

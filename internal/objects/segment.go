@@ -40,7 +40,7 @@ func (s *Service) checkSegments(ctx context.Context, _ pgx.Tx, changes []record.
 
 func (s *Service) checkSegment(ctx context.Context, c record.TypedChange[Segment]) error {
 	g := c.New
-	o, err := s.object(g.Object)
+	o, err := s.object(ctx, g.Object)
 	if err != nil {
 		return err
 	}
@@ -90,7 +90,7 @@ func (s *Service) Query(ctx context.Context, id uuid.UUID) (*record.Object, reco
 	if err != nil {
 		return nil, record.Query{}, err
 	}
-	o, err := s.object(g.Object)
+	o, err := s.object(ctx, g.Object)
 	if err != nil {
 		return nil, record.Query{}, err
 	}

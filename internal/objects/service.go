@@ -1,6 +1,7 @@
 package objects
 
 import (
+	"context"
 	"fmt"
 	"time"
 
@@ -19,6 +20,7 @@ type Deps struct {
 type Service struct {
 	Views    *record.Store[View]
 	Segments *record.Store[Segment]
+	Own      *record.Store[record.CustomObject] // the objects the tenant made
 
 	k   *record.Kernel
 	now func() time.Time
@@ -40,15 +42,18 @@ func New(d Deps) (*Service, error) {
 	}, record.HooksFor[Segment]{Before: s.checkSegments}); err != nil {
 		return nil, fmt.Errorf("register segments: %w", err)
 	}
+	if s.Own, err = d.Kernel.UseCustomObjects(); err != nil {
+		return nil, fmt.Errorf("register custom objects: %w", err)
+	}
 	d.Kernel.UseSaved(s)
 	return s, nil
 }
 
 // object finds the object a view or segment is about, by either of its names.
-func (s *Service) object(name string) (*record.Object, error) {
-	o, ok := s.k.Object(name)
+func (s *Service) object(ctx context.Context, name string) (*record.Object, error) {
+	o, ok := s.k.ObjectFor(ctx, name)
 	if !ok {
-		o, ok = s.k.ByPlural(name)
+		o, ok = s.k.PluralFor(ctx, name)
 	}
 	if !ok {
 		return nil, errs.Field("object", "unknown_object", "There is no object called %q. Use a name like contact.", name)
@@ -57,7 +62,9 @@ func (s *Service) object(name string) (*record.Object, error) {
 }
 
 // Object finds an object by its name, for pages that keep its lists.
-func (s *Service) Object(name string) (*record.Object, bool) { return s.k.Object(name) }
+func (s *Service) Object(ctx context.Context, name string) (*record.Object, bool) {
+	return s.k.ObjectFor(ctx, name)
+}
 
 // MayChange reports whether the actor may change a view: its owner, and admins.
 func (s *Service) MayChange(a *auth.Actor, v *View) bool {

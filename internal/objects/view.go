@@ -55,7 +55,7 @@ func (s *Service) checkViews(ctx context.Context, _ pgx.Tx, changes []record.Typ
 
 func (s *Service) checkView(ctx context.Context, c record.TypedChange[View]) error {
 	v := c.New
-	o, err := s.object(v.Object)
+	o, err := s.object(ctx, v.Object)
 	if err != nil {
 		return err
 	}

@@ -103,7 +103,7 @@ func labelOptions(name string, options []Option, rows []AggregateRow) {
 }
 
 func (o *Object) labelRecords(ctx context.Context, name, object string, rows []AggregateRow) error {
-	target, ok := o.k.Object(object)
+	target, ok := o.k.ObjectFor(ctx, object)
 	if !ok || auth.From(ctx).Grants.Scope(object, auth.Read) == auth.None {
 		return nil
 	}

@@ -75,7 +75,12 @@ type AutoNumber struct {
 // definitions are made from them on first use.
 type customSet struct {
 	Rows    []CustomField
+	Objects []customObject // the tenant's own, archived ones too
 	Version int64
+
+	once   sync.Once
+	made   []*Object          // of the living Objects
+	byWord map[string]*Object // by name and by plural, which never are the same word
 
 	mu       sync.Mutex
 	defs     map[string]*Definition // by object
@@ -87,12 +92,13 @@ type customSet struct {
 func (c *customSet) UnmarshalJSON(raw []byte) error {
 	var in struct {
 		Rows    []CustomField
+		Objects []customObject
 		Version int64
 	}
 	if err := json.Unmarshal(raw, &in); err != nil {
 		return err
 	}
-	c.Rows, c.Version, c.defs = in.Rows, in.Version, map[string]*Definition{}
+	c.Rows, c.Objects, c.Version, c.defs = in.Rows, in.Objects, in.Version, map[string]*Definition{}
 	return nil
 }
 
@@ -114,7 +120,7 @@ func (c *customSet) definitionLocked(o *Object) *Definition {
 		if row.Object != o.Def.Name {
 			continue
 		}
-		if row.DeletedAt != nil {
+		if row.DeletedAt != nil || !o.k.leads(c, row) {
 			hidden = append(hidden, row.Name)
 			continue
 		}
@@ -126,6 +132,7 @@ func (c *customSet) definitionLocked(o *Object) *Definition {
 	}
 	d := *o.Def.WithCustom(fields)
 	d.set, d.hidden = c, hidden
+	d.showOwnFields()
 	if len(fields) > 0 {
 		d.rules.compile(&d, o.k.Now)
 	}
@@ -184,7 +191,7 @@ func (k *Kernel) customSet(ctx context.Context) (*customSet, error) {
 	if err != nil {
 		return nil, err
 	}
-	if ctx.Value(addingKey{}) != nil { // fields being changed may never commit
+	if db.Marked(ctx, definingKey{}) { // what is being changed may never commit
 		return k.loadCustom(ctx)
 	}
 	set, err := k.custom.Get(ctx, cache.Key{Tenant: a.TenantID}, k.loadCustom)
@@ -203,6 +210,7 @@ func (k *Kernel) loadCustom(ctx context.Context) (*customSet, error) {
 	queries := []db.Query{
 		{SQL: `select coalesce((select version from custom_field_versions where tenant_id = app_tenant()), 0)`},
 		{SQL: `select id, object, name, label, type, options, deleted_at, settings from custom_fields where tenant_id = app_tenant() order by object, name`},
+		{SQL: `select name, plural, label, label_plural, coalesce(icon, ''), owned, deleted_at is not null from custom_objects where tenant_id = app_tenant() order by label_plural, name`},
 	}
 	// The version is read first: fields that are newer than it only cost a retry.
 	err := k.DB.ReadMany(ctx, queries, func(i int, rows pgx.Rows) error {
@@ -211,6 +219,14 @@ func (k *Kernel) loadCustom(ctx context.Context) (*customSet, error) {
 				if err := rows.Scan(&out.Version); err != nil {
 					return err
 				}
+				continue
+			}
+			if i == 2 {
+				var o customObject
+				if err := rows.Scan(&o.Name, &o.Plural, &o.Label, &o.LabelPlural, &o.Icon, &o.Owned, &o.Archived); err != nil {
+					return err
+				}
+				out.Objects = append(out.Objects, o)
 				continue
 			}
 			var f CustomField
@@ -227,7 +243,8 @@ func (k *Kernel) loadCustom(ctx context.Context) (*customSet, error) {
 	return out, nil
 }
 
-type addingKey struct{}
+// definingKey marks transactions that change the tenant's fields or objects.
+type definingKey struct{}
 
 // CustomFields lists the tenant's custom fields, hidden ones too, by object and name.
 func (k *Kernel) CustomFields(ctx context.Context) ([]CustomField, error) {

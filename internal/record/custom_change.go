@@ -47,8 +47,8 @@ func (k *Kernel) ChangeCustomField(ctx context.Context, fid uuid.UUID, change fu
 }
 
 func (k *Kernel) changeField(ctx context.Context, tx pgx.Tx, a *auth.Actor, set *customSet, old, f *CustomField) error {
-	o := k.objects[f.Object]
-	if o == nil {
+	o, ok := k.objectIn(set, f.Object)
+	if !ok {
 		return errNoField()
 	}
 	if f.Label == "" {
@@ -222,23 +222,27 @@ func (k *Kernel) RestoreCustomField(ctx context.Context, fid uuid.UUID) error {
 		if err := k.storeField(ctx, tx, a, f); err != nil {
 			return err
 		}
-		return k.fill(ctx, tx, a, k.objects[f.Object], f)
+		o, ok := k.objectIn(set, f.Object)
+		if !ok {
+			return errNoField()
+		}
+		return k.fill(ctx, tx, a, o, f)
 	})
 }
 
 // PurgeCustomField removes a hidden field and every value of it, for good.
 func (k *Kernel) PurgeCustomField(ctx context.Context, fid uuid.UUID) error {
-	return k.binField(ctx, fid, "purged", func(ctx context.Context, tx pgx.Tx, a *auth.Actor, _ *customSet, f *CustomField) error {
+	return k.binField(ctx, fid, "purged", func(ctx context.Context, tx pgx.Tx, a *auth.Actor, set *customSet, f *CustomField) error {
 		if f.DeletedAt == nil {
 			return errs.New(errs.Conflict, "not_hidden", "%s is in use. Delete it first, then purge it.", f.Label)
 		}
-		return k.purgeField(ctx, tx, a, f)
+		return k.purgeField(ctx, tx, a, set, f)
 	})
 }
 
-func (k *Kernel) purgeField(ctx context.Context, tx pgx.Tx, a *auth.Actor, f *CustomField) error {
-	if o := k.objects[f.Object]; o != nil {
-		if _, err := tx.Exec(ctx, "update "+o.Def.Table+" set custom = custom - $2::text where tenant_id = $1 and custom->>$2::text is not null", a.TenantID, f.Name); err != nil {
+func (k *Kernel) purgeField(ctx context.Context, tx pgx.Tx, a *auth.Actor, set *customSet, f *CustomField) error {
+	if o, ok := k.anyObjectIn(set, f.Object); ok {
+		if _, err := tx.Exec(ctx, "update "+o.Def.rowTable()+" set custom = custom - $2::text where tenant_id = $1 and custom->>$2::text is not null"+o.Def.rowsOnly(""), a.TenantID, f.Name); err != nil {
 			return err
 		}
 		if err := k.Touched(ctx, f.Object); err != nil {
@@ -295,7 +299,7 @@ func (k *Kernel) binField(ctx context.Context, fid uuid.UUID, word string, fn fu
 
 // with is the set with f in place of its former row.
 func (c *customSet) with(f *CustomField) *customSet {
-	out := &customSet{defs: map[string]*Definition{}, Rows: slices.Clone(c.Rows)}
+	out := c.alike(slices.Clone(c.Rows))
 	for i := range out.Rows {
 		if out.Rows[i].ID == f.ID {
 			out.Rows[i] = *f
@@ -377,9 +381,9 @@ func (k *Kernel) numberAll(ctx context.Context, tx pgx.Tx, a *auth.Actor, o *Obj
 	if err != nil {
 		return err
 	}
-	_, err = tx.Exec(ctx, `update `+o.Def.Table+` t set custom = t.custom || jsonb_build_object($2::text, $3::text || lpad(n.n::text, greatest(length(n.n::text), $4::int), '0'))
-	  from (select id, $5::bigint + row_number() over (order by created_at, id) as n from `+o.Def.Table+` where tenant_id = $1 and custom->>$2::text is null) n
-	  where t.tenant_id = $1 and t.id = n.id`, a.TenantID, f.Name, f.AutoNumber.Prefix, f.AutoNumber.Digits, last-n)
+	_, err = tx.Exec(ctx, `update `+o.Def.rowTable()+` t set custom = t.custom || jsonb_build_object($2::text, $3::text || lpad(n.n::text, greatest(length(n.n::text), $4::int), '0'))
+	  from (select id, $5::bigint + row_number() over (order by created_at, id) as n from `+o.Def.Table+` s where tenant_id = $1 and custom->>$2::text is null) n
+	  where t.tenant_id = $1 and t.id = n.id`+o.Def.rowsOnly("t."), a.TenantID, f.Name, f.AutoNumber.Prefix, f.AutoNumber.Digits, last-n)
 	return err
 }
 
@@ -387,7 +391,7 @@ func (k *Kernel) numberAll(ctx context.Context, tx pgx.Tx, a *auth.Actor, o *Obj
 // when they are few, else in a job.
 func (k *Kernel) recompute(ctx context.Context, tx pgx.Tx, a *auth.Actor, o *Object) error {
 	var n int64
-	if err := tx.QueryRow(ctx, "select count(*) from (select 1 from "+o.Def.Table+" where tenant_id = $1 limit $2) t", a.TenantID, recomputeNow+1).Scan(&n); err != nil {
+	if err := tx.QueryRow(ctx, "select count(*) from (select 1 from "+o.Def.Table+" s where tenant_id = $1 limit $2) t", a.TenantID, recomputeNow+1).Scan(&n); err != nil {
 		return err
 	}
 	if n > recomputeNow && k.Later != nil {
@@ -425,7 +429,7 @@ func (k *Kernel) recomputeSome(ctx context.Context, tx pgx.Tx, a *auth.Actor, o 
 	if err != nil {
 		return after, false, err
 	}
-	rows, err := tx.Query(ctx, "select id from "+o.Def.Table+" where tenant_id = $1 and id > $2 order by id limit $3", a.TenantID, after, recomputePage)
+	rows, err := tx.Query(ctx, "select id from "+o.Def.Table+" t where tenant_id = $1 and id > $2 order by id limit $3", a.TenantID, after, recomputePage)
 	if err != nil {
 		return after, false, err
 	}
@@ -436,7 +440,7 @@ func (k *Kernel) recomputeSome(ctx context.Context, tx pgx.Tx, a *auth.Actor, o 
 	last = ids[len(ids)-1]
 	re := &refresh{k: k, actor: a, set: set, object: o, all: true}
 	for _, r := range k.allRollUps(set) {
-		if r.parent == o {
+		if r.parent.Def.Name == o.Def.Name {
 			re.rollUps = append(re.rollUps, r)
 		}
 	}
@@ -460,9 +464,9 @@ func (k *Kernel) recomputed(ctx context.Context, tx pgx.Tx, a *auth.Actor, o *Ob
 			return err
 		}
 	}
-	for _, parent := range k.order {
+	for _, parent := range k.objectsIn(set) {
 		reads := slices.ContainsFunc(k.rollUpsOver(set, o.Def.Name), func(r *rollUp) bool {
-			return r.parent == parent && slices.ContainsFunc(r.watched, func(n string) bool {
+			return r.parent.Def.Name == parent.Def.Name && slices.ContainsFunc(r.watched, func(n string) bool {
 				f := r.child.computedField(set, n)
 				return f != nil
 			})
@@ -489,7 +493,7 @@ func (o *Object) computedField(set *customSet, name string) *Field {
 // Recompute goes on with the values of an object that a changed definition left to a
 // job, for about the budget; done reports whether it came to the end.
 func (k *Kernel) Recompute(ctx context.Context, object string, budget time.Duration) (done bool, err error) {
-	o, ok := k.objects[object]
+	o, ok := k.ObjectFor(ctx, object)
 	if !ok {
 		return true, nil
 	}

@@ -75,25 +75,38 @@ func (k *Kernel) defining(ctx context.Context, fn func(ctx context.Context, tx p
 	if err != nil {
 		return err
 	}
-	return k.DB.Tx(context.WithValue(ctx, addingKey{}, true), func(ctx context.Context, tx pgx.Tx) error {
-		if _, err := tx.Exec(ctx, "select pg_advisory_xact_lock($1)", fieldsLock(a.TenantID)); err != nil {
+	return k.DB.Tx(ctx, func(ctx context.Context, tx pgx.Tx) error {
+		if err := k.lockFields(ctx, tx, a); err != nil {
 			return err
 		}
 		if err := fn(ctx, tx, a); err != nil {
 			return err
 		}
-		var version int64
-		err := tx.QueryRow(ctx, `insert into custom_field_versions (tenant_id, version) values ($1, 1)
-		  on conflict on constraint custom_field_versions_pkey do update set version = custom_field_versions.version + 1 returning version`, a.TenantID).Scan(&version)
-		if err != nil {
-			return err
-		}
-		db.AfterCommitTried(ctx, func() {
-			k.fieldsSeen.Store(a.TenantID, version)
-			k.custom.Forget(ctx, a.TenantID, "")
-		})
-		return nil
+		return k.fieldsChanged(ctx, tx, a)
 	})
+}
+
+// lockFields waits for the saves that use the tenant's fields and objects as they are
+// and keeps others out. From here on the transaction reads them from the database.
+func (k *Kernel) lockFields(ctx context.Context, tx pgx.Tx, a *auth.Actor) error {
+	_, err := tx.Exec(ctx, "select pg_advisory_xact_lock($1)", fieldsLock(a.TenantID))
+	db.Mark(ctx, definingKey{})
+	return err
+}
+
+// fieldsChanged makes everybody plan with what the transaction leaves.
+func (k *Kernel) fieldsChanged(ctx context.Context, tx pgx.Tx, a *auth.Actor) error {
+	var version int64
+	err := tx.QueryRow(ctx, `insert into custom_field_versions (tenant_id, version) values ($1, 1)
+	  on conflict on constraint custom_field_versions_pkey do update set version = custom_field_versions.version + 1 returning version`, a.TenantID).Scan(&version)
+	if err != nil {
+		return err
+	}
+	db.AfterCommitTried(ctx, func() {
+		k.fieldsSeen.Store(a.TenantID, version)
+		k.custom.Forget(ctx, a.TenantID, "")
+	})
+	return nil
 }
 
 // AddCustomFields makes fields and journals them. A field that exists with the
@@ -113,7 +126,11 @@ func (k *Kernel) AddCustomFields(ctx context.Context, fields []CustomField) erro
 }
 
 func (k *Kernel) addCustomField(ctx context.Context, tx pgx.Tx, a *auth.Actor, f *CustomField) error {
-	o, ok := k.objects[f.Object]
+	set, err := k.loadCustom(ctx)
+	if err != nil {
+		return err
+	}
+	o, ok := k.objectIn(set, f.Object)
 	if !ok {
 		return errs.Field("object", "unknown_object", "There is no object called %q.", f.Object)
 	}
@@ -122,10 +139,6 @@ func (k *Kernel) addCustomField(ctx context.Context, tx pgx.Tx, a *auth.Actor, f
 	}
 	if f.Label == "" {
 		f.Label = humanise(f.Name)
-	}
-	set, err := k.loadCustom(ctx)
-	if err != nil {
-		return err
 	}
 	if old, found := set.find(f.Object, f.Name); found {
 		return sameAgain(old, f)
@@ -201,11 +214,11 @@ func (k *Kernel) checkCustom(set *customSet, o *Object, f *CustomField) error {
 	if err := f.checkParts(); err != nil {
 		return err
 	}
-	if err := k.checkTarget(f); err != nil {
+	if err := k.checkTarget(set, f); err != nil {
 		return err
 	}
 	n, rollUps := 0, 0
-	next := &customSet{defs: map[string]*Definition{}}
+	next := set.alike(nil)
 	for _, r := range set.Rows {
 		if r.Object == f.Object && r.Name == f.Name {
 			continue
@@ -272,7 +285,7 @@ func (k *Kernel) checkTogether(next *customSet, o *Object, f *CustomField) error
 // checkReaders tries what reads this field again: a changed result must still fit, and
 // no roll-up may come to depend on another.
 func (k *Kernel) checkReaders(next *customSet, f *CustomField) error {
-	again := &customSet{defs: map[string]*Definition{}, Rows: slices.Clone(next.Rows)}
+	again := next.alike(slices.Clone(next.Rows))
 	again.Rows[len(again.Rows)-1] = *f
 	if reader, err := k.checkSet(again); err != nil {
 		return errs.Field("formula", "breaks", "%s would no longer work: %s", reader, errs.As(err).Message)
@@ -284,8 +297,8 @@ func (k *Kernel) checkReaders(next *customSet, f *CustomField) error {
 // field that does not work.
 func (k *Kernel) checkSet(set *customSet) (reader string, err error) {
 	for _, row := range set.Rows {
-		o := k.objects[row.Object]
-		if row.DeletedAt != nil || o == nil {
+		o, ok := k.objectIn(set, row.Object)
+		if row.DeletedAt != nil || !ok {
 			continue
 		}
 		def := set.definition(o)
@@ -296,7 +309,7 @@ func (k *Kernel) checkSet(set *customSet) (reader string, err error) {
 		case row.Type == "formula":
 			err = (&formulaOrder{def: def, state: map[*Field]int{}}).visit(f)
 		case row.RollUp != nil:
-			_, err = k.compileRollUp(set.definition, o, f)
+			_, err = k.compileRollUp(set, set.definition, o, f)
 		case len(row.RequiredWhen) > 0:
 			_, err = parseCondition(def, row.RequiredWhen, k.Now())
 		}
@@ -313,7 +326,7 @@ func (k *Kernel) settleRollUp(next *customSet, o *Object, f *CustomField) error 
 	if err != nil {
 		return err
 	}
-	r, err := k.compileRollUp(next.definition, o, probe)
+	r, err := k.compileRollUp(next, next.definition, o, probe)
 	if err != nil {
 		return asInvalid(err)
 	}
@@ -367,7 +380,7 @@ func (f *CustomField) checkOptions() error {
 	return nil
 }
 
-func (k *Kernel) checkTarget(f *CustomField) error {
+func (k *Kernel) checkTarget(set *customSet, f *CustomField) error {
 	if f.Type != "relation" {
 		if f.Target != "" && f.Target != f.Type {
 			return errs.Field("target", "wrong_type", "Only a relation has a target.")
@@ -375,10 +388,10 @@ func (k *Kernel) checkTarget(f *CustomField) error {
 		f.Target = ""
 		return nil
 	}
-	if o, ok := k.byPlural[f.Target]; ok {
+	if o, ok := k.pluralIn(set, f.Target); ok {
 		f.Target = o.Def.Name
 	}
-	if _, ok := k.objects[f.Target]; !ok {
+	if _, ok := k.objectIn(set, f.Target); !ok {
 		return errs.Field("target", "unknown_object", "A relation needs the object it points to as target, such as account.")
 	}
 	return nil

@@ -88,6 +88,8 @@ type Definition struct {
 	Plural      string // "deals": the path in the API and the table
 	Label       string // "Deal"
 	LabelPlural string
+	// Table is what statements read from: the object's table, or the rows of one among
+	// those of others (a tenant's own objects share a table). It always takes an alias.
 	Table       string
 	Fields      []*Field
 	Owned       bool     // rows have owner_id and team_id, so scopes own and team apply
@@ -98,12 +100,17 @@ type Definition struct {
 	NoMerge     bool     // two of them are never the same thing
 	DefaultSort string   // "-created_at" when empty
 	ListFields  []string // columns a list page shows at first
+	Icon        string   // of a tenant's own object, from the sprite
 
 	// Match lists what a record has in common with its probable duplicates; it must
 	// be pure. nil = the object knows no duplicates.
 	Match   func(r *Record) []MatchKey
+	Lenient bool     // duplicates are listed, but a create is never refused for them
 	Links   *Links   // pointers to records beside the relation fields
 	Details []Detail // tables that hold parts of a record, purged with it
+
+	home string // the table rows are written to, where that is not Table
+	only string // the object's name in home, whose rows alone are its own
 
 	byName  map[string]*Field
 	columns []string // every SQL column, fields in order
@@ -308,6 +315,23 @@ func (d *Definition) CustomFields() []*Field {
 
 // selectList is "t.id, t.name, …" for queries whose table alias is t.
 func (d *Definition) selectList() string { return "t." + strings.Join(d.columns, ", t.") }
+
+// rowTable is the table to write to. Whoever updates or deletes there adds rowsOnly.
+func (d *Definition) rowTable() string {
+	if d.home != "" {
+		return d.home
+	}
+	return d.Table
+}
+
+// rowsOnly keeps a write to rowTable within the object's own rows; prefix is the alias
+// with its dot, or "".
+func (d *Definition) rowsOnly(prefix string) string {
+	if d.only == "" {
+		return ""
+	}
+	return " and " + prefix + "object = '" + d.only + "'"
+}
 
 // scan reads the current row into a Record. The row must have been selected
 // with selectList, and cells must outlive the call only.

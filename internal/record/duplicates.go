@@ -109,7 +109,7 @@ func (o *Object) queueDoubles(b *pgx.Batch, a *auth.Actor, changes []*Change) *d
 	d := &doubles{scope: a.Grants.Scope(o.Def.Name, auth.Read)}
 	for _, c := range changes {
 		keys := c.New.matchKeys()
-		if !c.unique || d.scope == auth.None || len(keys) == 0 {
+		if !c.unique || o.Def.Lenient || d.scope == auth.None || len(keys) == 0 {
 			continue
 		}
 		args := []any{a.TenantID, o.Def.Name}

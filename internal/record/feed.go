@@ -30,7 +30,7 @@ func (k *Kernel) Changes(ctx context.Context, after int64, object string, limit 
 	if _, _, err := auth.Require(ctx, journalAdmin, auth.Read); err != nil {
 		return nil, 0, err
 	}
-	object, err := k.feedObject(object)
+	object, err := k.feedObject(ctx, object)
 	if err != nil {
 		return nil, 0, err
 	}
@@ -39,8 +39,8 @@ func (k *Kernel) Changes(ctx context.Context, after int64, object string, limit 
 
 // feedObject takes a name or a plural; other words of the journal ("import",
 // "api_key") stand for themselves.
-func (k *Kernel) feedObject(name string) (string, error) {
-	if o, ok := k.byPlural[name]; ok {
+func (k *Kernel) feedObject(ctx context.Context, name string) (string, error) {
+	if o, ok := k.PluralFor(ctx, name); ok {
 		return o.Def.Name, nil
 	}
 	if len(name) > 64 {
@@ -117,7 +117,7 @@ func (k *Kernel) visibleEntries(ctx context.Context, entries []Entry) ([]Entry, 
 	}
 	seen := map[uuid.UUID]*Record{}
 	for object, ids := range asked {
-		o, ok := k.objects[object]
+		o, ok := k.ObjectFor(ctx, object)
 		if !ok {
 			continue // a happening about no record: for those who may read all
 		}

@@ -164,7 +164,7 @@ func (f *Field) checkKept(v any) error {
 func (o *Object) checkLinks(ctx context.Context, changes []*Change) error {
 	rules := changes[0].New.Def.rules
 	for _, f := range rules.links {
-		target, ok := o.k.objects[f.Target]
+		target, ok := o.k.objectIn(changes[0].New.Def.set, f.Target)
 		if !ok {
 			continue // people are no object in a kernel without identity
 		}

@@ -202,6 +202,9 @@ func (k *Kernel) Emit(ctx context.Context, tx pgx.Tx, object string, id uuid.UUI
 		return 0, err
 	}
 	n := Notice{TenantID: a.TenantID, Object: object, IDs: []uuid.UUID{id}, Action: action}
+	if o, ok := k.objects[object]; ok {
+		n.Plural = o.Def.Plural
+	}
 	db.AfterCommit(ctx, func() { k.notify(n) })
 	return seq, nil
 }

@@ -1,6 +1,7 @@
 package record
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -39,7 +40,8 @@ type Kernel struct {
 	watchers    []func(Notice)
 	subscribers []Subscriber
 	movers      []Mover
-	saved       Saved // views and segments; nil = none
+	saved       Saved   // views and segments; nil = none
+	template    *Object // what tenants' own objects are made from
 }
 
 // Deps are what a Kernel needs. Cache may be nil: then records are not cached, and
@@ -60,6 +62,9 @@ func NewKernel(d Deps) (*Kernel, error) {
 		if k.Cache, err = cache.Open(cache.Deps{Now: d.Now, Log: d.Log}); err != nil {
 			return nil, err
 		}
+	}
+	if err := k.prepareCustomObjects(); err != nil {
+		return nil, err
 	}
 	return k, k.openCaches(k.Cache, d.CacheBytes)
 }
@@ -115,13 +120,13 @@ func (k *Kernel) Objects() []*Object { return slices.Clone(k.order) }
 
 // Definition returns the object's definition with the tenant's custom fields.
 func (k *Kernel) Definition(ctx context.Context, object string) (*Definition, error) {
-	o, ok := k.objects[object]
-	if !ok {
-		return nil, errs.New(errs.NotFound, "unknown_object", "There is no object called %q.", object)
-	}
 	set, err := k.customSet(ctx)
 	if err != nil {
 		return nil, err
+	}
+	o, ok := k.objectIn(set, object)
+	if !ok {
+		return nil, errs.New(errs.NotFound, "unknown_object", "There is no object called %q.", object)
 	}
 	return set.definition(o), nil
 }
@@ -138,7 +143,11 @@ type Notice struct {
 	Object   string
 	IDs      []uuid.UUID
 	Action   string
+	Plural   string // of the object, "" where the journal's word is no object
 }
+
+// Topic is what open pages wait for.
+func (n Notice) Topic() string { return cmp.Or(n.Plural, n.Object) }
 
 // Watch registers f to be called after each commit. f must return at once.
 func (k *Kernel) Watch(f func(Notice)) {

@@ -97,7 +97,7 @@ func (o *Object) erase(ctx context.Context, tx pgx.Tx, ids []uuid.UUID) error {
 	}
 	b.Queue(`delete from record_redirects where tenant_id = $1 and object = $2 and new_id = any($3)`, a.TenantID, o.Def.Name, ids)
 	o.queueLiveKeys(b, a.TenantID, ids)
-	b.Queue(fmt.Sprintf(`delete from %s where tenant_id = $1 and id = any($2)`, o.Def.Table), a.TenantID, ids)
+	b.Queue(fmt.Sprintf(`delete from %s where tenant_id = $1 and id = any($2)%s`, o.Def.rowTable(), o.Def.rowsOnly("")), a.TenantID, ids)
 	rows := make([]journalRow, len(ids))
 	for i, id := range ids {
 		rows[i] = newJournalRow(a, o.k.moment(), o.Def.Name, id, purged, "{}", nil)
@@ -106,7 +106,7 @@ func (o *Object) erase(ctx context.Context, tx pgx.Tx, ids []uuid.UUID) error {
 	if err := tx.SendBatch(ctx, b).Close(); err != nil {
 		return stillNeeded(err, o.Def)
 	}
-	n := Notice{TenantID: a.TenantID, Object: o.Def.Name, IDs: ids, Action: purged}
+	n := Notice{TenantID: a.TenantID, Object: o.Def.Name, Plural: o.Def.Plural, IDs: ids, Action: purged}
 	db.AfterCommit(ctx, func() { o.k.notify(n) })
 	return o.k.Touched(ctx, o.Def.Name, ids...)
 }
@@ -157,7 +157,7 @@ func (o *Object) purgedAmong(ctx context.Context, tx pgx.Tx, ops []Operation, fo
 // when there may be more.
 func (k *Kernel) PurgeBin(ctx context.Context, before time.Time, limit int) (n int, done bool, err error) {
 	done = true
-	for _, o := range k.order {
+	for _, o := range k.ObjectsFor(ctx) {
 		if o.Def.System {
 			continue
 		}
@@ -188,7 +188,7 @@ func (o *Object) purgeBin(ctx context.Context, before time.Time, limit int) (n i
 }
 
 func (o *Object) oldest(ctx context.Context, before time.Time, after uuid.UUID) (ids []uuid.UUID, err error) {
-	sql := fmt.Sprintf("select id from %s where tenant_id = app_tenant() and deleted_at is not null and deleted_at < $1 and id > $2 order by id limit %d", o.Def.Table, MaxBatch)
+	sql := fmt.Sprintf("select id from %s t where tenant_id = app_tenant() and deleted_at is not null and deleted_at < $1 and id > $2 order by id limit %d", o.Def.Table, MaxBatch)
 	err = o.k.DB.Read(ctx, db.Query{SQL: sql, Args: []any{before, after}}, func(rows pgx.Rows) (err error) {
 		ids, err = pgx.CollectRows(rows, pgx.RowTo[uuid.UUID])
 		return err

@@ -41,7 +41,7 @@ func (k *Kernel) openCaches(space *cache.Space, bytes uint64) error {
 		Version: func(r *row) int64 { return r.version },
 		Encode:  func(r *row) ([]byte, error) { return r.packed, nil },
 		Decode: func(key cache.Key, b []byte) (*row, error) {
-			o := k.byGroup[key.Group]
+			o := k.groupOf(key.Group)
 			if o == nil {
 				return nil, errRow
 			}
@@ -185,7 +185,7 @@ func (k *Kernel) Touched(ctx context.Context, object string, ids ...uuid.UUID) e
 	if err != nil {
 		return err
 	}
-	o, ok := k.objects[object]
+	o, ok := k.ObjectFor(ctx, object)
 	if !ok || o.Def.Uncached {
 		return nil
 	}

@@ -88,6 +88,7 @@ func (o *Object) queueStale(b *pgx.Batch, tenant uuid.UUID, changes []*Change) *
 	s := &stale{}
 	names := map[uuid.UUID]string{}
 	linked := map[string][]uuid.UUID{}
+	set := changes[0].New.Def.set
 	for _, c := range changes {
 		for _, f := range o.Def.Fields {
 			if f.Type.Name() != "relation" || f.Target == "" || !c.Changed(f.Name) {
@@ -106,12 +107,12 @@ func (o *Object) queueStale(b *pgx.Batch, tenant uuid.UUID, changes []*Change) *
 	if len(names) == 0 {
 		return s
 	}
-	o.k.queueHold(b, tenant, linked)
+	o.k.queueHold(b, set, tenant, linked)
 	ids := make([]uuid.UUID, 0, len(names))
 	for id := range names {
 		ids = append(ids, id)
 	}
-	b.Queue(`select old_id from record_redirects where tenant_id = $1 and object = any($2) and old_id = any($3) limit 1`, tenant, o.k.mergeable(), ids).Query(func(rows pgx.Rows) error {
+	b.Queue(`select old_id from record_redirects where tenant_id = $1 and object = any($2) and old_id = any($3) limit 1`, tenant, o.k.mergeable(set), ids).Query(func(rows pgx.Rows) error {
 		gone, err := pgx.CollectRows(rows, pgx.RowTo[uuid.UUID])
 		if len(gone) > 0 {
 			s.err = errs.Field(names[gone[0]], "merged", "The record %s was merged into another one. Read it by its old id to find the new one, and use that.", gone[0])
@@ -142,8 +143,8 @@ func (o *Object) freshLinks(c *Change) []Link {
 }
 
 // queueHold takes the lock a foreign key would take on linked records.
-func (k *Kernel) queueHold(b *pgx.Batch, tenant uuid.UUID, linked map[string][]uuid.UUID) {
-	for _, o := range k.order {
+func (k *Kernel) queueHold(b *pgx.Batch, set *customSet, tenant uuid.UUID, linked map[string][]uuid.UUID) {
+	for _, o := range k.objectsIn(set) {
 		if ids := linked[o.Def.Name]; len(ids) > 0 {
 			b.Queue(fmt.Sprintf(`select 1 from %s t where t.tenant_id = $1 and t.id = any($2) order by t.id for key share`, o.Def.Table), tenant, ids)
 		}
@@ -152,9 +153,9 @@ func (k *Kernel) queueHold(b *pgx.Batch, tenant uuid.UUID, linked map[string][]u
 
 // mergeable are the names of the objects whose records can be merged: settings
 // cannot.
-func (k *Kernel) mergeable() []string {
+func (k *Kernel) mergeable(set *customSet) []string {
 	var out []string
-	for _, o := range k.order {
+	for _, o := range k.objectsIn(set) {
 		if o.Def.Mergeable() {
 			out = append(out, o.Def.Name)
 		}

@@ -95,7 +95,7 @@ type relation struct {
 // lock in the same order. It includes the tenant's custom relations.
 func (k *Kernel) relations(ctx context.Context, target string) ([]relation, error) {
 	var out []relation
-	for _, o := range k.order {
+	for _, o := range k.ObjectsFor(ctx) {
 		def, err := k.Definition(ctx, o.Def.Name)
 		if err != nil {
 			return nil, err

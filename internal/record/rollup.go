@@ -76,8 +76,8 @@ func (k *Kernel) allRollUps(set *customSet) []*rollUp {
 		return set.rollUps
 	}
 	for _, row := range set.Rows {
-		parent := k.objects[row.Object]
-		if row.RollUp == nil || row.DeletedAt != nil || parent == nil {
+		parent, ok := k.objectIn(set, row.Object)
+		if row.RollUp == nil || row.DeletedAt != nil || !ok {
 			continue
 		}
 		f, ok := set.definitionLocked(parent).byName["custom."+row.Name]
@@ -85,7 +85,7 @@ func (k *Kernel) allRollUps(set *customSet) []*rollUp {
 			continue
 		}
 		// One whose field is gone keeps the values it has.
-		if r, err := k.compileRollUp(set.definitionLocked, parent, f); err == nil {
+		if r, err := k.compileRollUp(set, set.definitionLocked, parent, f); err == nil {
 			set.rollUps = append(set.rollUps, r)
 		}
 	}
@@ -94,10 +94,10 @@ func (k *Kernel) allRollUps(set *customSet) []*rollUp {
 }
 
 // compileRollUp resolves the names of f's roll-up, or says what is wrong with it.
-func (k *Kernel) compileRollUp(defs func(*Object) *Definition, parent *Object, f *Field) (*rollUp, error) {
+func (k *Kernel) compileRollUp(set *customSet, defs func(*Object) *Definition, parent *Object, f *Field) (*rollUp, error) {
 	in := f.settings.RollUp
-	child := k.objects[in.Object]
-	if child == nil {
+	child, ok := k.objectIn(set, in.Object)
+	if !ok {
 		return nil, errs.Field("roll_up.object", "unknown_object", "There is no object called %q.", in.Object)
 	}
 	def := defs(child)
@@ -198,7 +198,7 @@ func (o *Object) rollUp(ctx context.Context, tx pgx.Tx, a *auth.Actor, changes [
 		if len(touched[name]) == 0 {
 			continue
 		}
-		re := &refresh{k: o.k, actor: a, set: def.set, object: o.k.objects[name], rollUps: byParent[name]}
+		re := &refresh{k: o.k, actor: a, set: def.set, object: byParent[name][0].parent, rollUps: byParent[name]}
 		changed, err := re.run(ctx, tx, slices.Collect(maps.Keys(touched[name])))
 		if err != nil {
 			return err
@@ -313,12 +313,12 @@ func (re *refresh) write(ctx context.Context, tx pgx.Tx, def *Definition, record
 		return nil, nil
 	}
 	b := &pgx.Batch{}
-	b.Queue("update "+def.Table+" t set custom = u.custom::jsonb from unnest($2::text[], $3::text[]) u(id, custom) where t.tenant_id = $1 and t.id = u.id::uuid", re.actor.TenantID, ids, docs)
+	b.Queue("update "+def.rowTable()+" t set custom = u.custom::jsonb from unnest($2::text[], $3::text[]) u(id, custom) where t.tenant_id = $1 and t.id = u.id::uuid"+def.rowsOnly("t."), re.actor.TenantID, ids, docs)
 	re.object.queueKept(b, re.actor.TenantID, def, changed)
 	if err := tx.SendBatch(ctx, b).Close(); err != nil {
 		return nil, err
 	}
-	n := Notice{TenantID: re.actor.TenantID, Object: def.Name, Action: "recalculated"}
+	n := Notice{TenantID: re.actor.TenantID, Object: def.Name, Plural: def.Plural, Action: "recalculated"}
 	for _, r := range out {
 		n.IDs = append(n.IDs, r.ID())
 	}

@@ -162,7 +162,7 @@ func (k *Kernel) Search(ctx context.Context, query string, limit int) ([]Hit, er
 	}
 	records := map[uuid.UUID]*Record{}
 	for object, ids := range byObject {
-		got, err := k.objects[object].GetMany(ctx, ids)
+		got, err := k.getManyOf(ctx, object, ids)
 		if err != nil {
 			return nil, err
 		}
@@ -184,7 +184,7 @@ type foundHit struct {
 
 func (k *Kernel) findHits(ctx context.Context, a *auth.Actor, words string, limit int) ([]foundHit, error) {
 	b := &sqlBuilder{actor: a}
-	from := b.searchFunction(words, k.order, limit)
+	from := b.searchFunction(words, k.ObjectsFor(ctx), limit)
 	if from == "" {
 		return nil, nil
 	}

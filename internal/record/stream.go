@@ -82,7 +82,7 @@ func (o *Object) CountAll(ctx context.Context, q Query) (int64, error) {
 // Titles names the records among ids that the actor may see.
 func (k *Kernel) Titles(ctx context.Context, object string, ids []uuid.UUID) (map[uuid.UUID]string, error) {
 	out := make(map[uuid.UUID]string, len(ids))
-	o, ok := k.Object(object)
+	o, ok := k.ObjectFor(ctx, object)
 	a := auth.From(ctx)
 	if !ok || a == nil || a.Grants.Scope(object, auth.Read) == auth.None {
 		return out, nil

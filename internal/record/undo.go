@@ -124,7 +124,7 @@ type undoer struct {
 func (u *undoer) takeBack(ctx context.Context, tx pgx.Tx, entries []Entry) error {
 	for len(entries) > 0 {
 		n := runOf(entries)
-		if o, ok := u.k.objects[entries[0].Object]; ok {
+		if o, ok := u.k.ObjectFor(ctx, entries[0].Object); ok {
 			if err := u.run(ctx, tx, o, entries[:n]); err != nil {
 				return err
 			}

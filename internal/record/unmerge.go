@@ -36,7 +36,7 @@ func (k *Kernel) mergeOf(ctx context.Context, batch uuid.UUID) (*Entry, error) {
 // that were merged; what was carried along goes back also where the actor does not
 // see it, as it came.
 func (k *Kernel) unmerge(ctx context.Context, batch uuid.UUID, merge *Entry) (*Undone, error) {
-	o, ok := k.objects[merge.Object]
+	o, ok := k.ObjectFor(ctx, merge.Object)
 	if !ok {
 		return nil, errs.Missing("batch of changes")
 	}

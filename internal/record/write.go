@@ -463,7 +463,7 @@ func (o *Object) save(ctx context.Context, tx pgx.Tx, changes []*Change) error {
 }
 
 func (o *Object) noticeAfterCommit(ctx context.Context, tenant uuid.UUID, changes []*Change) {
-	n := Notice{TenantID: tenant, Object: o.Def.Name, Action: changes[0].Action}
+	n := Notice{TenantID: tenant, Object: o.Def.Name, Plural: o.Def.Plural, Action: changes[0].Action}
 	for _, c := range changes {
 		n.IDs = append(n.IDs, c.New.ID())
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -57,7 +58,10 @@ func (o *Object) queueInserts(b *pgx.Batch, tenant uuid.UUID, records []*Record)
 		o.queueInsertOne(b, tenant, records[0])
 		return
 	}
-	in := newColumns(o.Def.Table, tenant)
+	in := newColumns(o.Def.rowTable(), tenant)
+	if o.Def.only != "" {
+		in.add("object", "text", slices.Repeat([]*string{&o.Def.only}, len(records)))
+	}
 	for n, f := range o.Def.Fields {
 		names, typs := f.columns(), f.Type.Columns()
 		cols := make([][]*string, len(names))
@@ -82,7 +86,12 @@ func (o *Object) queueInsertOne(b *pgx.Batch, tenant uuid.UUID, r *Record) {
 			refs = append(refs, "$"+strconv.Itoa(len(args)))
 		}
 	}
-	b.Queue(fmt.Sprintf("insert into %s (tenant_id, %s) values (%s)", o.Def.Table, strings.Join(o.Def.columns, ", "), strings.Join(refs, ", ")), args...)
+	names := o.Def.columns
+	if o.Def.only != "" {
+		args = append(args, o.Def.only)
+		names, refs = append(slices.Clone(names), "object"), append(refs, "$"+strconv.Itoa(len(args)))
+	}
+	b.Queue(fmt.Sprintf("insert into %s (tenant_id, %s) values (%s)", o.Def.rowTable(), strings.Join(names, ", "), strings.Join(refs, ", ")), args...)
 }
 
 // queueUpdates writes changes of the same fields (a bulk edit, an undo, an import
@@ -147,8 +156,8 @@ func (o *Object) queueUpdateMany(b *pgx.Batch, tenant uuid.UUID, changes []*Chan
 			sets = append(sets, names[i]+" = u."+alias+"::"+types[i])
 		}
 	}
-	sql := fmt.Sprintf("update %s t set %s from unnest($2::uuid[], $3::bigint[], %s) as u(id, version, %s) where t.tenant_id = $1 and t.id = u.id and t.version = u.version",
-		o.Def.Table, strings.Join(sets, ", "), strings.Join(arrays, ", "), strings.Join(aliases, ", "))
+	sql := fmt.Sprintf("update %s t set %s from unnest($2::uuid[], $3::bigint[], %s) as u(id, version, %s) where t.tenant_id = $1 and t.id = u.id and t.version = u.version%s",
+		o.Def.rowTable(), strings.Join(sets, ", "), strings.Join(arrays, ", "), strings.Join(aliases, ", "), o.Def.rowsOnly("t."))
 	b.Queue(sql, args...).Exec(func(ct commandTag) error {
 		if ct.RowsAffected() != int64(len(changes)) {
 			return errLost
@@ -172,7 +181,7 @@ func (o *Object) queueUpdate(b *pgx.Batch, tenant uuid.UUID, c *Change) {
 			sets = append(sets, names[n]+" = $"+strconv.Itoa(len(args)))
 		}
 	}
-	sql := fmt.Sprintf("update %s set %s where tenant_id = $1 and id = $2 and version = $3", o.Def.Table, strings.Join(sets, ", "))
+	sql := fmt.Sprintf("update %s set %s where tenant_id = $1 and id = $2 and version = $3%s", o.Def.rowTable(), strings.Join(sets, ", "), o.Def.rowsOnly(""))
 	b.Queue(sql, args...).Exec(func(ct commandTag) error {
 		if ct.RowsAffected() != 1 {
 			return errLost

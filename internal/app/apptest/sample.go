@@ -27,11 +27,15 @@ func (s *Samples) ID(t testing.TB, object string) uuid.UUID {
 	if id, ok := s.id[object]; ok {
 		return id
 	}
-	o, ok := s.tn.env.App.Kernel.Object(object)
+	o, ok := s.tn.env.App.Kernel.ObjectFor(s.tn.Ctx, object)
 	if !ok {
 		t.Fatalf("no sample of %q: teach Samples to make one", object)
 	}
-	res, err := o.One(s.tn.Ctx, record.Operation{Kind: record.OpCreate, Patch: s.patch(t, o.Def)})
+	patch := s.patch(t, o.Def)
+	if object == "custom_object" { // its names stand in addresses
+		patch["name"], patch["plural"] = Canary, Canary+"s"
+	}
+	res, err := o.One(s.tn.Ctx, record.Operation{Kind: record.OpCreate, Patch: patch})
 	if err != nil {
 		t.Fatalf("make a sample %s: %v", object, err)
 	}

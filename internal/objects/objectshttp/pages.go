@@ -47,7 +47,7 @@ func (p *Pages) Mount(r chi.Router) {
 // viewsOf are the reader's views of a list. Whoever may not read views has none.
 func (p *Pages) viewsOf(ctx context.Context, object string) ([]recordpage.SavedView, error) {
 	a := auth.From(ctx)
-	o, ok := p.s.Object(object)
+	o, ok := p.s.Object(ctx, object)
 	if !ok || a.Grants.Scope("view", auth.Read) == auth.None {
 		return nil, nil
 	}
@@ -91,7 +91,7 @@ func (p *Pages) read(r *http.Request) (*sent, error) {
 	if err := r.ParseForm(); err != nil {
 		return nil, errs.Wrap(err, errs.Malformed, "not_a_form", "The form could not be read.")
 	}
-	o, ok := p.s.Object(r.PostForm.Get("object"))
+	o, ok := p.s.Object(r.Context(), r.PostForm.Get("object"))
 	if !ok {
 		return nil, errs.New(errs.Malformed, "unknown_object", "The form does not say of which list. Load the page again.")
 	}

@@ -92,6 +92,7 @@ type txState struct {
 	tenant uuid.UUID
 	after  []func()
 	ended  []func()
+	marks  map[any]bool
 }
 
 const setTenant = `select set_config('app.tenant_id', $1, true)`
@@ -192,6 +193,23 @@ func TxOf(ctx context.Context) any {
 		return st
 	}
 	return nil
+}
+
+// Mark notes something about the surrounding transaction for what comes later in it;
+// outside of one it does nothing. A mark outlives a savepoint that is rolled back.
+func Mark(ctx context.Context, key any) {
+	if st, ok := ctx.Value(txKey{}).(*txState); ok {
+		if st.marks == nil {
+			st.marks = map[any]bool{}
+		}
+		st.marks[key] = true
+	}
+}
+
+// Marked reports whether the surrounding transaction carries the mark.
+func Marked(ctx context.Context, key any) bool {
+	st, ok := ctx.Value(txKey{}).(*txState)
+	return ok && st.marks[key]
 }
 
 // AfterCommit runs f once the surrounding transaction has committed; outside of

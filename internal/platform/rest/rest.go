@@ -92,22 +92,30 @@ func (a *API) Add(routes ...Route) {
 func (a *API) Routes() []Route { return a.routes }
 
 // Mount puts every route under r. Reading calls answer HEAD as well, and every
-// address tells by OPTIONS what it understands.
+// address tells by OPTIONS what it understands. Routes whose first part is a parameter
+// are asked last, so that a fixed address that does not understand a method says so.
 func (a *API) Mount(r chi.Router) {
 	asked := map[string]bool{}
+	open := chi.NewRouter()
 	for _, route := range a.routes {
-		h := Serve(route, a.around...)
-		r.Method(route.Method, route.Path, h)
+		to, h := r, Serve(route, a.around...)
+		if strings.HasPrefix(route.Path, "/{") {
+			to = open
+		}
+		to.Method(route.Method, route.Path, h)
 		if route.Method == http.MethodGet {
-			r.Method(http.MethodHead, route.Path, h)
+			to.Method(http.MethodHead, route.Path, h)
 		}
 		if !asked[route.Path] {
 			asked[route.Path] = true
-			r.Method(http.MethodOptions, route.Path, a.options(route.Path))
+			to.Method(http.MethodOptions, route.Path, a.options(route.Path))
 		}
 	}
-	Nothing(r)
-	r.MethodNotAllowed(func(w http.ResponseWriter, r *http.Request) { methodNotAllowed(w, r, a.routes) })
+	Nothing(open)
+	r.NotFound(open.ServeHTTP)
+	for _, r := range []chi.Router{r, open} {
+		r.MethodNotAllowed(func(w http.ResponseWriter, r *http.Request) { methodNotAllowed(w, r, a.routes) })
+	}
 }
 
 // Nothing makes unknown addresses below r a problem rather than a page.

@@ -40,7 +40,7 @@ func (s *Service) Create(ctx context.Context, opts Options) (*Export, error) {
 }
 
 func (s *Service) plan(ctx context.Context, a *auth.Actor, opts Options) (*Export, error) {
-	o, err := s.object(opts.Object)
+	o, err := s.object(ctx, opts.Object)
 	if err != nil {
 		return nil, err
 	}
@@ -134,7 +134,7 @@ func Shown(d *record.Definition, columns []string) []string {
 
 // Count is how many rows an export of a list would have.
 func (s *Service) Count(ctx context.Context, object string, q url.Values) (int64, error) {
-	o, err := s.object(object)
+	o, err := s.object(ctx, object)
 	if err != nil {
 		return 0, err
 	}

@@ -106,11 +106,11 @@ func New(d Deps) *Service {
 
 func fileName(tenant, id uuid.UUID) string { return tenant.String() + "/" + id.String() }
 
-func (s *Service) object(name string) (*record.Object, error) {
-	if o, ok := s.k.Object(name); ok {
+func (s *Service) object(ctx context.Context, name string) (*record.Object, error) {
+	if o, ok := s.k.ObjectFor(ctx, name); ok {
 		return o, nil
 	}
-	if o, ok := s.k.ByPlural(name); ok {
+	if o, ok := s.k.PluralFor(ctx, name); ok {
 		return o, nil
 	}
 	if name == "" {
@@ -171,7 +171,7 @@ func (s *Service) List(ctx context.Context, limit int) ([]*Export, error) {
 		return nil, err
 	}
 	all := []string{}
-	for _, o := range s.k.Objects() {
+	for _, o := range s.k.ObjectsFor(ctx) {
 		if Reach(a, o.Def.Name) == auth.All {
 			all = append(all, o.Def.Name)
 		}

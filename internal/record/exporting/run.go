@@ -35,7 +35,7 @@ type run struct {
 // write makes the file, from its first row. ctx is of whoever asked, with the rights
 // they have now.
 func (s *Service) write(ctx context.Context, e *Export) error {
-	o, err := s.object(e.Object)
+	o, err := s.object(ctx, e.Object)
 	if err != nil {
 		return err
 	}

@@ -54,7 +54,7 @@ func (s *Service) Check(ctx context.Context, opts Options) error { return s.chec
 
 // checkFirst refuses what can be refused without the file.
 func (s *Service) checkFirst(ctx context.Context, opts *Options) error {
-	o, err := s.object(opts.Object)
+	o, err := s.object(ctx, opts.Object)
 	if err != nil {
 		return err
 	}
@@ -215,7 +215,7 @@ func (s *Service) look(ctx context.Context, up *Upload, opts *Options) (*looked,
 	if err := s.checkFirst(ctx, opts); err != nil {
 		return nil, err
 	}
-	o, err := s.object(opts.Object)
+	o, err := s.object(ctx, opts.Object)
 	if err != nil {
 		return nil, err
 	}

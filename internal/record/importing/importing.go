@@ -203,11 +203,11 @@ func New(d Deps) *Service {
 func fileName(tenant, id uuid.UUID) string { return tenant.String() + "/" + id.String() }
 
 // object finds what the file is about, by name or plural.
-func (s *Service) object(name string) (*record.Object, error) {
-	if o, ok := s.k.Object(name); ok {
+func (s *Service) object(ctx context.Context, name string) (*record.Object, error) {
+	if o, ok := s.k.ObjectFor(ctx, name); ok {
 		return o, nil
 	}
-	if o, ok := s.k.ByPlural(name); ok {
+	if o, ok := s.k.PluralFor(ctx, name); ok {
 		return o, nil
 	}
 	if name == "" {
@@ -255,7 +255,7 @@ func (s *Service) List(ctx context.Context, limit int) ([]*Import, error) {
 		return nil, err
 	}
 	var all, own []string
-	for _, o := range s.k.Objects() {
+	for _, o := range s.k.ObjectsFor(ctx) {
 		switch reach(a, o.Def.Name) {
 		case auth.All:
 			all = append(all, o.Def.Name)

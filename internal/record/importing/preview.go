@@ -39,8 +39,8 @@ type PreviewColumn struct {
 }
 
 // Keys are the fields by which records of an object can be found again.
-func (s *Service) Keys(object string) []Target {
-	o, err := s.object(object)
+func (s *Service) Keys(ctx context.Context, object string) []Target {
+	o, err := s.object(ctx, object)
 	if err != nil {
 		return nil
 	}

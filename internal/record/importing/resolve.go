@@ -184,7 +184,7 @@ func (r *run) lookup(ctx context.Context, object string) (*lookup, error) {
 	if l, ok := r.lookups[object]; ok {
 		return l, nil
 	}
-	o, ok := r.k.Object(object)
+	o, ok := r.k.ObjectFor(ctx, object)
 	if !ok {
 		return nil, nil
 	}
@@ -208,7 +208,7 @@ func (r *run) mayMake(object string) bool {
 
 // makeMissing creates records known by name only, in one save.
 func (at *attempt) makeMissing(ctx context.Context, object string, names []string, answers found) error {
-	o, ok := at.k.Object(object)
+	o, ok := at.k.ObjectFor(ctx, object)
 	if !ok || len(names) == 0 {
 		return nil
 	}

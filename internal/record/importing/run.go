@@ -42,7 +42,7 @@ type run struct {
 }
 
 func (s *Service) newRun(ctx context.Context, imp *Import, file io.ReadSeeker) (*run, error) {
-	o, ok := s.k.Object(imp.Object)
+	o, ok := s.k.ObjectFor(ctx, imp.Object)
 	if !ok {
 		return nil, errs.New(errs.NotFound, "unknown_object", "There is no object called %q any more.", imp.Object)
 	}

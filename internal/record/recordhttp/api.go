@@ -40,7 +40,8 @@ func (a *API) Routes(readOnly ...string) []rest.Route {
 			out = append(out, a.writes(o)...)
 		}
 	}
-	return append(append(out, a.journalRoutes()...), customRoutes(a)...)
+	out = append(append(out, a.journalRoutes()...), customRoutes(a)...)
+	return append(append(out, a.ownRoutes()...), a.customObjectRoutes()...)
 }
 
 func (a *API) reads(o *record.Object) []rest.Route {

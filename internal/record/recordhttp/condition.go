@@ -4,6 +4,8 @@ import (
 	"context"
 	"net/http"
 
+	"github.com/go-chi/chi/v5"
+
 	"crm/internal/platform/errs"
 	"crm/internal/platform/rest"
 	"crm/internal/record"
@@ -17,9 +19,12 @@ func Conditional(k *record.Kernel) rest.Around {
 		if route.Method == http.MethodGet || route.IDs["id"] == "" {
 			return next
 		}
-		o, known := k.Object(route.IDs["id"])
 		return func(w http.ResponseWriter, r *http.Request) error {
-			if r.Header.Get("If-Match") == "" || !known {
+			if r.Header.Get("If-Match") == "" {
+				return next(w, r)
+			}
+			o, known := conditioned(r, k, route)
+			if !known {
 				return next(w, r)
 			}
 			e, err := expectation(r, o)
@@ -29,6 +34,14 @@ func Conditional(k *record.Kernel) rest.Around {
 			return next(w, r.WithContext(record.Expect(r.Context(), e)))
 		}
 	}
+}
+
+// conditioned is the object whose record the call changes.
+func conditioned(r *http.Request, k *record.Kernel, route rest.Route) (*record.Object, bool) {
+	if plural := chi.URLParam(r, OwnParam); plural != "" {
+		return k.PluralFor(r.Context(), plural)
+	}
+	return k.Object(route.IDs["id"])
 }
 
 // expectation is what If-Match says of the record in the path, compared with the

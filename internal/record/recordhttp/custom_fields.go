@@ -127,7 +127,7 @@ func (a *API) listCustom(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	object, trash := a.objectName(r.URL.Query().Get("object")), r.URL.Query().Get("trash") == "true"
+	object, trash := a.objectName(r, r.URL.Query().Get("object")), r.URL.Query().Get("trash") == "true"
 	out := []CustomField{}
 	for i := range fields {
 		if f := &fields[i]; (object == "" || f.Object == object) && (f.DeletedAt != nil) == trash {
@@ -138,9 +138,9 @@ func (a *API) listCustom(w http.ResponseWriter, r *http.Request) error {
 }
 
 // objectName takes "deals" for "deal".
-func (a *API) objectName(s string) string {
+func (a *API) objectName(r *http.Request, s string) string {
 	s = strings.TrimSpace(s)
-	if o, ok := a.k.ByPlural(s); ok {
+	if o, ok := a.k.PluralFor(r.Context(), s); ok {
 		return o.Def.Name
 	}
 	return s
@@ -151,24 +151,11 @@ func (a *API) createCustom(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	var f record.CustomField
-	var refused errs.Fields
-	for name, to := range map[string]*string{"object": &f.Object, "name": &f.Name, "type": &f.Type, "target": &f.Target} {
-		raw, sent := body[name]
-		delete(body, name)
-		s, ok := raw.(string)
-		if sent && !ok {
-			refused.Add(name, "wrong_type", "%s must be text.", name)
-		}
-		*to = strings.TrimSpace(s)
-	}
-	if err := refused.Err(); err != nil {
+	f, err := readField(body)
+	if err != nil {
 		return err
 	}
-	if err := setRules(&f, body); err != nil {
-		return err
-	}
-	f.Object = a.objectName(f.Object)
+	f.Object = a.objectName(r, f.Object)
 	made := []record.CustomField{f}
 	if err := a.k.AddCustomFields(r.Context(), made); err != nil {
 		return err

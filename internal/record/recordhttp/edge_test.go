@@ -16,7 +16,8 @@ func TestEveryLayerAnswersWithAProblem(t *testing.T) {
 	nobody := c.as("")
 	c.refused(404, "no_such_route", "GET", "/nothing", nil)
 	c.refused(404, "no_such_route", "GET", "/", nil)
-	nobody.refused(404, "no_such_route", "GET", "/nothing", nil)
+	nobody.refused(401, "unauthenticated", "GET", "/nothing", nil) // it may be an object of somebody's
+	nobody.refused(404, "no_such_route", "GET", "/nothing/at/all/here", nil)
 	wholeProblem(t, c.env.Do(t, "", "GET", "/api/nothing", nil, nil))
 	wholeProblem(t, c.env.Do(t, "", "POST", "/api/openapi.json", nil, nil))
 	nobody.refused(401, "unauthenticated", "GET", "/contacts", nil)

@@ -118,12 +118,16 @@ func (a *API) expand(r *http.Request, o *record.Object, records []*record.Record
 	for _, rec := range records {
 		out[rec.ID()] = map[string]*record.Record{}
 	}
+	def, err := a.k.Definition(r.Context(), o.Def.Name)
+	if err != nil {
+		return nil, err
+	}
 	for _, name := range strings.Split(v.Get("expand"), ",") {
-		f, as := relation(o.Def, name)
+		f, as := relation(def, name)
 		if f == nil {
 			return nil, badParameter("expand", "unknown_relation", "%q is not a relation of %s.", name, o.Def.Plural)
 		}
-		target, ok := a.k.Object(f.Target)
+		target, ok := a.k.ObjectFor(r.Context(), f.Target)
 		if !ok {
 			return nil, badParameter("expand", "unknown_relation", "%q cannot be expanded.", name)
 		}
@@ -136,12 +140,15 @@ func (a *API) expand(r *http.Request, o *record.Object, records []*record.Record
 
 // relation finds the field behind a relation's name and the name it is embedded
 // under: account is account_id, shown as account; created_by has no such ending
-// and is shown as created_by_user.
+// and is shown as created_by_user. A custom relation is shown under its own path.
 func relation(def *record.Definition, name string) (field *record.Field, as string) {
 	if f, ok := def.Field(name + "_id"); ok && f.Target != "" {
 		return f, name
 	}
 	f, ok := def.Field(name)
+	if ok && f.Custom && f.Target != "" {
+		return f, name
+	}
 	if ok && f.Target != "" && f.Type.Name() != "json" && !strings.HasSuffix(name, "_id") {
 		return f, name + "_" + f.Target
 	}
@@ -151,7 +158,7 @@ func relation(def *record.Definition, name string) (field *record.Field, as stri
 func expandOne(r *http.Request, target *record.Object, f *record.Field, as string, records []*record.Record, out embedded) error {
 	var ids []uuid.UUID
 	for _, rec := range records {
-		if id, ok := rec.Get(f.Name).(uuid.UUID); ok && !slices.Contains(ids, id) {
+		if id, ok := f.Value(rec).(uuid.UUID); ok && !slices.Contains(ids, id) {
 			ids = append(ids, id)
 		}
 	}
@@ -160,7 +167,7 @@ func expandOne(r *http.Request, target *record.Object, f *record.Field, as strin
 		return err
 	}
 	for _, rec := range records {
-		id, _ := rec.Get(f.Name).(uuid.UUID)
+		id, _ := f.Value(rec).(uuid.UUID)
 		out[rec.ID()][as] = found[id]
 	}
 	return nil

@@ -11,6 +11,9 @@ import (
 )
 
 func schemaName(d *record.Definition) string {
+	if d.Own() { // a word of its own, whatever the tenant chose
+		return "Own_" + d.Name
+	}
 	var b strings.Builder
 	for _, part := range strings.Split(d.Name, "_") {
 		b.WriteString(strings.ToUpper(part[:1]) + part[1:])
@@ -56,9 +59,12 @@ func createSchema(input rest.Schema) rest.Schema {
 // embeds adds what expand embeds; never required, since nobody has to ask for it.
 func embeds(answer rest.Schema, d *record.Definition, defs []*record.Definition) {
 	properties := answer["properties"].(map[string]rest.Schema)
-	for _, f := range d.Fields {
+	for _, f := range slices.Concat(d.Fields, d.CustomFields()) {
 		i := slices.IndexFunc(defs, func(o *record.Definition) bool { return o.Name == f.Target })
 		name, as := strings.TrimSuffix(f.Name, "_id"), ""
+		if f.Custom {
+			name = "custom." + name
+		}
 		if _, as = relation(d, name); i < 0 || as == "" || properties[as] != nil {
 			continue
 		}

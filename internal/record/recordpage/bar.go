@@ -24,7 +24,7 @@ type Bar struct {
 
 // Bar reads the address of a list the way the table does.
 func (p *Pages) Bar(r *http.Request, object string) (*Bar, error) {
-	o, ok := p.k.Object(object)
+	o, ok := p.k.ObjectFor(r.Context(), object)
 	if !ok {
 		return nil, errNoPage()
 	}

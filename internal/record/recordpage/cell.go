@@ -176,7 +176,7 @@ func (n *names) link(f *record.Field, id uuid.UUID) ui.Value {
 	if href == "" {
 		return ui.Text(title)
 	}
-	return ui.Ref{Name: title, Href: href, Icon: iconOf(f.Target)}
+	return ui.Ref{Name: title, Href: href, Icon: iconOf(n.record(f.Target, id).Def)}
 }
 
 // plain is a value in words, for the timeline and for conflicts.

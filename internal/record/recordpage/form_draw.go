@@ -115,7 +115,7 @@ func (p *Pages) typedControl(r *http.Request, f *record.Field, st *formState, op
 	if f.Custom {
 		v = canonical(f, v)
 	}
-	c := control(f, v, Path(r), p.k, options, zoneOf(a), a.Currency)
+	c := control(r.Context(), f, v, Path(r), p.k, options, zoneOf(a), a.Currency)
 	c.Error = errorOf(st.refused, f)
 	if st.typed == nil {
 		return c

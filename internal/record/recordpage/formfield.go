@@ -18,7 +18,7 @@ const maxOptions = 50
 
 // control is the form control of a field holding v (canonical, nil = empty).
 // base is "/{workspace}"; targets are the choices of a relation.
-func control(f *record.Field, v any, base string, k *record.Kernel, targets []ui.Option, zone *time.Location, currency string) ui.Field {
+func control(ctx context.Context, f *record.Field, v any, base string, k *record.Kernel, targets []ui.Option, zone *time.Location, currency string) ui.Field {
 	out := ui.Field{Name: fieldName(f), Label: f.Label, Help: f.Help, Required: f.Required}
 	if v != nil {
 		out.Value = f.Type.Text(v)
@@ -70,7 +70,7 @@ func control(f *record.Field, v any, base string, k *record.Kernel, targets []ui
 	case "file":
 		out.Placeholder = "the id of an uploaded file"
 	case "relation", "user", "team":
-		relationField(&out, f, base, k, targets)
+		relationField(ctx, &out, f, base, k, targets)
 	default:
 		if out.Max == 0 {
 			out.Max = 500
@@ -137,9 +137,9 @@ func listField(out *ui.Field, f *record.Field, v any) {
 	}
 }
 
-func relationField(out *ui.Field, f *record.Field, base string, k *record.Kernel, targets []ui.Option) {
+func relationField(ctx context.Context, out *ui.Field, f *record.Field, base string, k *record.Kernel, targets []ui.Option) {
 	out.Kind, out.Options = ui.FieldRelation, targets
-	o, ok := k.Object(f.Target)
+	o, ok := k.ObjectFor(ctx, f.Target)
 	if !ok {
 		out.Off = "Nothing to choose from yet."
 		return
@@ -155,7 +155,7 @@ func relationField(out *ui.Field, f *record.Field, base string, k *record.Kernel
 // them, so that a form never loses what it shows. of, when given, narrows them to
 // what shares its parent: a deal may only go to the stages of its own pipeline.
 func (p *Pages) options(ctx context.Context, object string, current []uuid.UUID, of *record.Record) ([]ui.Option, error) {
-	o, ok := p.k.Object(object)
+	o, ok := p.k.ObjectFor(ctx, object)
 	if !ok || !reads(auth.From(ctx), object) {
 		return nil, nil
 	}

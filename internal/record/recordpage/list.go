@@ -178,7 +178,7 @@ func (l *listing) actions(out *ui.ListPage) {
 	}
 	if l.mayDo(auth.Create) {
 		out.Primary = &ui.Action{Label: "New " + lower(d.Label), Weight: ui.Primary, Icon: "plus", Href: l.self + "/new", Key: "c"}
-		if path := l.p.importPath(d.Name); path != "" {
+		if path := l.p.importPath(l.r.Context(), d.Name); path != "" {
 			out.Secondary = append(out.Secondary, ui.Action{Label: "Import", Icon: "upload", Href: l.base + "/" + path})
 		}
 	}

@@ -114,7 +114,7 @@ func (p *Pages) switches(r *http.Request, object string) []ui.Tab {
 	if len(views) == 0 {
 		return nil
 	}
-	o, _ := p.k.Object(object)
+	o, _ := p.k.ObjectFor(r.Context(), object)
 	current := r.URL.Query().Get("view")
 	known := false
 	for _, v := range views {
@@ -159,7 +159,7 @@ func (l *listing) empty(filters []ui.Filter) *ui.EmptyState {
 	if l.mayDo(auth.Create) {
 		e.Text = "Add one, or take in a file."
 		e.Actions = []ui.Action{{Label: "New " + lower(d.Label), Weight: ui.Primary, Href: l.self + "/new"}}
-		if path := l.p.importPath(d.Name); path != "" {
+		if path := l.p.importPath(l.r.Context(), d.Name); path != "" {
 			e.Actions = append(e.Actions, ui.Action{Label: "Import a file", Href: l.base + "/" + path})
 		} else {
 			e.Text = "Add the first one."

@@ -1,6 +1,7 @@
 package recordpage
 
 import (
+	"context"
 	"slices"
 	"sort"
 	"strings"
@@ -161,7 +162,7 @@ func (l *listing) builder() (*ui.FilterBuilder, error) {
 		if !shownField(f) || slices.Contains(rarelyFiltered, f.Name) || f.Type.Name() == "long_text" {
 			continue
 		}
-		if small(l.p, f) {
+		if small(l.r.Context(), l.p, f) {
 			if _, loaded := choices[f.Target]; !loaded {
 				list, err := l.p.options(l.r.Context(), f.Target, nil, nil)
 				if err != nil {
@@ -182,8 +183,8 @@ var rarelyFiltered = []string{"external_id", "created_by", "updated_by", "score_
 
 // small reports whether a field points to an object with few records: people and
 // settings.
-func small(p *Pages, f *record.Field) bool {
-	o, ok := p.k.Object(f.Target)
+func small(ctx context.Context, p *Pages, f *record.Field) bool {
+	o, ok := p.k.ObjectFor(ctx, f.Target)
 	return ok && o.Def.System
 }
 

@@ -1,6 +1,7 @@
 package recordpage
 
 import (
+	"context"
 	"net/http"
 	"strconv"
 	"strings"
@@ -50,7 +51,7 @@ func (p *Pages) showMerge(w http.ResponseWriter, r *http.Request, o *record.Obje
 	self := Path(r, d.Plural)
 	body := ui.FormPage{
 		Title: "Merge " + strconv.Itoa(len(m.records)) + " " + lower(d.LabelPlural), Back: &ui.Link{Label: "Possible duplicates", Href: self + "/duplicates"},
-		Intro: "One of them stays and takes in the others. " + movesText(p.k, p.Format(r), moves) + " The others go to the bin, and their addresses lead to the one that stays. You can undo it afterwards.",
+		Intro: "One of them stays and takes in the others. " + movesText(r.Context(), p.k, p.Format(r), moves) + " The others go to the bin, and their addresses lead to the one that stays. You can undo it afterwards.",
 		Form:  ui.Form{Action: self + "/merge", Submit: "Merge", Busy: "Merging…", Cancel: self + "/duplicates", Groups: m.groups()},
 	}
 	for _, rec := range m.records {
@@ -202,17 +203,17 @@ func (m *merging) blame(f *ui.Form, refused *errs.Error) {
 }
 
 // movesText counts what will move along, as far as the reader may see it.
-func movesText(k *record.Kernel, f ui.Format, moves map[string]int) string {
+func movesText(ctx context.Context, k *record.Kernel, f ui.Format, moves map[string]int) string {
 	if len(moves) == 0 {
 		return "Nothing else belongs to them."
 	}
-	return counted(k, f, moves) + " will belong to it."
+	return counted(ctx, k, f, moves) + " will belong to it."
 }
 
 // counted lists numbers of records in words: "2 deals and 1 activity".
-func counted(k *record.Kernel, f ui.Format, moves map[string]int) string {
+func counted(ctx context.Context, k *record.Kernel, f ui.Format, moves map[string]int) string {
 	var parts []string
-	for _, o := range k.Objects() {
+	for _, o := range k.ObjectsFor(ctx) {
 		n := moves[o.Def.Plural]
 		if n == 0 {
 			continue

@@ -2,6 +2,7 @@ package recordpage
 
 import (
 	"context"
+	"slices"
 	"strings"
 
 	"github.com/google/uuid"
@@ -13,10 +14,10 @@ import (
 // names holds the titles of records that others point to, loaded with one query
 // per object. What the reader may not see has no name here.
 type names struct {
-	k     *record.Kernel
-	actor *auth.Actor
-	base  string // "/{workspace}"
-	found map[string]map[uuid.UUID]*record.Record
+	objects map[string]*record.Object
+	actor   *auth.Actor
+	base    string // "/{workspace}"
+	found   map[string]map[uuid.UUID]*record.Record
 }
 
 // wanted collects ids by object.
@@ -35,7 +36,7 @@ func (w wanted) add(object string, id uuid.UUID) {
 // addRecord collects what the given fields of a record point to.
 func (w wanted) addRecord(rec *record.Record, fields []*record.Field) {
 	for _, f := range fields {
-		if id, ok := rec.Get(f.Name).(uuid.UUID); ok {
+		if id, ok := f.Value(rec).(uuid.UUID); ok {
 			w.add(f.Target, id)
 		}
 	}
@@ -43,9 +44,10 @@ func (w wanted) addRecord(rec *record.Record, fields []*record.Field) {
 
 // load fetches the names. Objects that are not there or not readable are left out.
 func (p *Pages) load(ctx context.Context, base string, w wanted) (*names, error) {
-	n := &names{k: p.k, actor: auth.From(ctx), base: base, found: map[string]map[uuid.UUID]*record.Record{}}
+	n := &names{objects: map[string]*record.Object{}, actor: auth.From(ctx), base: base, found: map[string]map[uuid.UUID]*record.Record{}}
 	for object, ids := range w {
-		o, ok := p.k.Object(object)
+		o, ok := p.k.ObjectFor(ctx, object)
+		n.objects[object] = o
 		if !ok || !reads(n.actor, object) {
 			continue
 		}
@@ -74,8 +76,8 @@ func (n *names) title(object string, id uuid.UUID) string {
 
 // href is the page of a record; people have none for readers of their names.
 func (n *names) href(object string, id uuid.UUID) string {
-	o, ok := n.k.Object(object)
-	if !ok || o.Def.System {
+	o := n.objects[object]
+	if o == nil || o.Def.System {
 		return ""
 	}
 	return n.base + "/" + o.Def.Plural + "/" + id.String()
@@ -88,7 +90,7 @@ func hrefOf(base string, rec *record.Record) string {
 // relationFields are the fields that point to records, users and teams.
 func relationFields(d *record.Definition) []*record.Field {
 	var out []*record.Field
-	for _, f := range d.Fields {
+	for _, f := range slices.Concat(d.Fields, d.CustomFields()) {
 		if f.Target != "" && !f.Hidden {
 			out = append(out, f)
 		}

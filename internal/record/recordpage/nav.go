@@ -1,9 +1,11 @@
 package recordpage
 
 import (
+	"context"
 	"slices"
 
 	"crm/internal/platform/auth"
+	"crm/internal/record"
 	"crm/web/ui"
 )
 
@@ -40,15 +42,18 @@ var icons = map[string]string{
 	"product": "tag", "user": "user", "team": "users-round", "campaign": "megaphone", "template": "file-text",
 }
 
-func iconOf(object string) string {
-	if i, ok := icons[object]; ok {
+func iconOf(d *record.Definition) string {
+	if i, ok := icons[d.Name]; ok && !d.Own() {
 		return i
+	}
+	if d.Icon != "" {
+		return d.Icon
 	}
 	return "table"
 }
 
 // nav is the menu with what the actor may use, in the words of the objects.
-func (s *Shell) nav(a *auth.Actor, slug string, counts map[string]int) []ui.NavGroup {
+func (s *Shell) nav(ctx context.Context, a *auth.Actor, slug string, counts map[string]int) []ui.NavGroup {
 	groups := ui.DefaultNav(slug, func(section string) bool { return s.mayOpen(a, section) }, counts)
 	shown := map[string]bool{}
 	for g := range groups {
@@ -60,21 +65,21 @@ func (s *Shell) nav(a *auth.Actor, slug string, counts map[string]int) []ui.NavG
 			}
 		}
 	}
-	return s.withOtherObjects(groups, a, slug, shown)
+	return s.withOtherObjects(ctx, groups, a, slug, shown)
 }
 
 // withOtherObjects lists the objects the fixed menu does not know (products,
 // custom objects) after the other records.
-func (s *Shell) withOtherObjects(groups []ui.NavGroup, a *auth.Actor, slug string, shown map[string]bool) []ui.NavGroup {
+func (s *Shell) withOtherObjects(ctx context.Context, groups []ui.NavGroup, a *auth.Actor, slug string, shown map[string]bool) []ui.NavGroup {
 	at := slices.IndexFunc(groups, func(g ui.NavGroup) bool { return g.Label == ui.Words.Records })
 	if at < 0 {
 		return groups
 	}
-	for _, o := range s.k.Objects() {
+	for _, o := range s.k.ObjectsFor(ctx) {
 		if o.Def.System || shown[o.Def.Plural] || !reads(a, o.Def.Name) {
 			continue
 		}
-		groups[at].Items = append(groups[at].Items, ui.NavItem{Key: o.Def.Plural, Label: o.Def.LabelPlural, Href: "/" + slug + "/" + o.Def.Plural, Icon: iconOf(o.Def.Name)})
+		groups[at].Items = append(groups[at].Items, ui.NavItem{Key: o.Def.Plural, Label: o.Def.LabelPlural, Href: "/" + slug + "/" + o.Def.Plural, Icon: iconOf(o.Def)})
 	}
 	return groups
 }

@@ -28,7 +28,7 @@ type Deps struct {
 	Planned func(ctx context.Context, object string, id uuid.UUID) ([]*record.Record, error)
 	// ImportPath is where a file for an object is taken in, below /{workspace};
 	// nil or "" = no import.
-	ImportPath func(object string) string
+	ImportPath func(ctx context.Context, object string) string
 	// ExportPath is where a list with this query becomes a file, below /{workspace};
 	// nil or "" = no export.
 	ExportPath func(a *auth.Actor, d *record.Definition, query url.Values) string
@@ -42,7 +42,7 @@ type Pages struct {
 	k          *record.Kernel
 	now        func() time.Time
 	planned    func(ctx context.Context, object string, id uuid.UUID) ([]*record.Record, error)
-	importPath func(object string) string
+	importPath func(ctx context.Context, object string) string
 	exportPath func(a *auth.Actor, d *record.Definition, query url.Values) string
 	undoBatch  func(ctx context.Context, batch uuid.UUID) (*record.UndoRun, error)
 	views      map[string][]View
@@ -79,7 +79,7 @@ func New(d Deps) *Pages {
 		views: map[string][]View{}, panels: map[string][]Panel{}, extends: map[string][]Extension{},
 	}
 	if p.importPath == nil {
-		p.importPath = func(string) string { return "" }
+		p.importPath = func(context.Context, string) string { return "" }
 	}
 	if p.exportPath == nil {
 		p.exportPath = func(*auth.Actor, *record.Definition, url.Values) string { return "" }
@@ -103,6 +103,7 @@ func (p *Pages) Extend(object string, f Extension) { p.extends[object] = append(
 // Mount puts the generic pages under r, which must be the router of "/{ws}" behind
 // Shell.Inside. Pages of contexts are mounted beside it; more exact paths win.
 func (p *Pages) Mount(r chi.Router) {
+	p.AddSettings(p.objectSettings()...)
 	// Last of the settings: contexts have named theirs by now.
 	p.AddSettings(SettingsItem{Group: "Workspace", Key: "journal", Label: "Background work", Path: "settings/journal", Object: "journal", Action: auth.Execute})
 	h := p.Site.Handle
@@ -115,6 +116,7 @@ func (p *Pages) Mount(r chi.Router) {
 	r.Get("/palette", h(p.palette))
 	r.Post("/undo", h(p.undo))
 	p.mountJournal(r)
+	p.mountObjects(r)
 	r.Get("/lookup/{objects}", h(p.with(p.lookup)))
 	r.Get("/{objects}", h(p.with(p.list)))
 	r.Post("/{objects}", h(p.with(p.create)))
@@ -148,7 +150,7 @@ type objectHandler func(w http.ResponseWriter, r *http.Request, o *record.Object
 // with finds the object of the path.
 func (p *Pages) with(h objectHandler) page.Handler {
 	return func(w http.ResponseWriter, r *http.Request) error {
-		o, ok := p.k.ByPlural(chi.URLParam(r, "objects"))
+		o, ok := p.k.PluralFor(r.Context(), chi.URLParam(r, "objects"))
 		if !ok {
 			return errNoPage()
 		}
@@ -175,10 +177,6 @@ func section(d *record.Definition) string {
 // WatchLive passes the kernel's notices on to open pages. Called once.
 func WatchLive(k *record.Kernel, live *page.Live) {
 	k.Watch(func(n record.Notice) {
-		topic := n.Object
-		if o, ok := k.Object(n.Object); ok {
-			topic = o.Def.Plural
-		}
-		live.Publish(page.Notice{Tenant: n.TenantID, Object: n.Object, Topic: topic, IDs: n.IDs})
+		live.Publish(page.Notice{Tenant: n.TenantID, Object: n.Object, Topic: n.Topic(), IDs: n.IDs})
 	})
 }

@@ -28,7 +28,7 @@ func (p *Pages) purgeForm(w http.ResponseWriter, r *http.Request, o *record.Obje
 	}
 	intro := "This cannot be undone. Nobody gets it back, neither you nor an admin. The history keeps what was changed, by whom and when."
 	if len(moves) > 0 {
-		intro += " What belongs to it stays and loses it: " + lower(counted(p.k, p.Format(r), moves)) + "."
+		intro += " What belongs to it stays and loses it: " + lower(counted(r.Context(), p.k, p.Format(r), moves)) + "."
 	}
 	body := ui.FormPage{
 		Title: "Delete " + s.rec.Title() + " for good?", Back: &ui.Link{Label: s.rec.Title(), Href: s.href}, Intro: intro,

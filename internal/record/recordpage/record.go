@@ -261,7 +261,7 @@ func (s *sheet) property(f *record.Field) ui.Property {
 	if !s.edits || f.ReadOnly || f.Type.Name() == "address" {
 		return out
 	}
-	edit := control(f, fieldValue(s.rec, f), s.base, s.p.k, s.targets(f), zoneOf(s.actor), s.actor.Currency)
+	edit := control(s.r.Context(), f, fieldValue(s.rec, f), s.base, s.p.k, s.targets(f), zoneOf(s.actor), s.actor.Currency)
 	edit.Help = ""
 	if s.open != nil && s.open.name == name {
 		out.Error, out.Open = s.open.error, true
@@ -279,7 +279,7 @@ func (s *sheet) loadChoices() error {
 		return nil
 	}
 	for _, f := range editable(s.def) {
-		if _, loaded := s.choices[f.Target]; loaded || !small(s.p, f) {
+		if _, loaded := s.choices[f.Target]; loaded || !small(s.r.Context(), s.p, f) {
 			continue
 		}
 		list, err := s.p.options(s.r.Context(), f.Target, nil, s.rec)

@@ -2,6 +2,7 @@ package recordpage
 
 import (
 	"net/url"
+	"slices"
 
 	"crm/internal/platform/auth"
 	"crm/internal/record"
@@ -18,11 +19,15 @@ func (s *sheet) related() ([]ui.RelatedList, error) {
 	if s.history {
 		return nil, nil
 	}
-	for _, o := range s.p.k.Objects() {
+	for _, o := range s.p.k.ObjectsFor(s.r.Context()) {
 		if o.Def.System || !reads(s.actor, o.Def.Name) {
 			continue
 		}
-		for _, f := range o.Def.Fields {
+		def, err := s.p.k.Definition(s.r.Context(), o.Def.Name)
+		if err != nil {
+			return nil, err
+		}
+		for _, f := range slices.Concat(def.Fields, def.CustomFields()) {
 			if f.Target != s.o.Def.Name || f.ReadOnly || f.Hidden || f.Type.Name() != "relation" {
 				continue
 			}
@@ -45,7 +50,7 @@ func (s *sheet) relatedList(o *record.Object, f *record.Field) (ui.RelatedList, 
 	if err != nil {
 		return ui.RelatedList{}, err
 	}
-	q := url.Values{f.Name: {id.String()}}
+	q := url.Values{fieldName(f): {id.String()}}
 	out := ui.RelatedList{Title: o.Def.LabelPlural, AllHref: withQuery(s.base+"/"+o.Def.Plural, q), Empty: "None yet."}
 	if f.Target == o.Def.Name {
 		out.Title = "Below it"
@@ -65,7 +70,7 @@ func (s *sheet) relatedList(o *record.Object, f *record.Field) (ui.RelatedList, 
 
 // relatedItem is a line: the name, what it is or where it stands, a figure.
 func (s *sheet) relatedItem(rec *record.Record) ui.RelatedItem {
-	out := ui.RelatedItem{Name: rec.Title(), Href: hrefOf(s.base, rec), Icon: iconOf(rec.Def.Name)}
+	out := ui.RelatedItem{Name: rec.Title(), Href: hrefOf(s.base, rec), Icon: iconOf(rec.Def)}
 	if rec.Def.Name == "contact" || rec.Def.Name == "lead" {
 		out.Avatar = &ui.Avatar{Name: out.Name}
 	}

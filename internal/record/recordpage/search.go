@@ -81,7 +81,7 @@ func withHint(rec *record.Record) string {
 func (p *Pages) additions(r *http.Request, q string) []suggestion {
 	a := auth.From(r.Context())
 	var out []suggestion
-	for _, o := range p.k.Objects() {
+	for _, o := range p.k.ObjectsFor(r.Context()) {
 		if o.Def.System || a.Grants.Scope(o.Def.Name, auth.Create) == auth.None || len(out) == maxPaletteAdd {
 			continue
 		}
@@ -114,7 +114,7 @@ func (p *Pages) places(r *http.Request, q string) []suggestion {
 			out = append(out, suggestion{Label: it.Label, Href: it.Href, Group: group})
 		}
 	}
-	for _, g := range p.nav(a, ws.Slug, nil) {
+	for _, g := range p.nav(r.Context(), a, ws.Slug, nil) {
 		for _, it := range g.Items {
 			add(it, "Go to")
 		}

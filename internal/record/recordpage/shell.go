@@ -110,7 +110,7 @@ func (s *Shell) layout(r *http.Request, h Head) (*ui.Layout, error) {
 	return &ui.Layout{
 		Workspace: ui.Workspace{Slug: ws.Slug, Name: ws.Name},
 		User:      ui.User{ID: a.ID.String(), Name: a.Name, Role: roleName(a.Role)},
-		Section:   h.Section, Nav: s.nav(a, ws.Slug, counts), Title: h.Title, Banner: h.Banner,
+		Section:   h.Section, Nav: s.nav(ctx, a, ws.Slug, counts), Title: h.Title, Banner: h.Banner,
 		Theme: theme(r), Nonce: page.Nonce(ctx), Format: s.Format(r), SettingsHref: s.settingsHref(a, ws.Slug),
 	}, nil
 }

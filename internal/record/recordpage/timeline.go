@@ -49,7 +49,7 @@ func (s *sheet) story() (*story, error) {
 		}
 	}
 	for object, list := range ids {
-		o, _ := s.p.k.Object(object)
+		o, _ := s.p.k.ObjectFor(ctx, object)
 		if st.others[object], err = o.GetMany(ctx, list); err != nil {
 			return nil, err
 		}

@@ -33,7 +33,7 @@ func (p *Pages) undo(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	p.Site.SetFlash(w, undoneFlash(p.Format(r), p.k, done))
+	p.Site.SetFlash(w, undoneFlash(r.Context(), p.Format(r), p.k, done))
 	return page.SeeOther(w, r, back)
 }
 
@@ -52,7 +52,7 @@ func (p *Pages) takeBack(ctx context.Context, batch uuid.UUID) (done *record.Und
 
 // undoneFlash says what was taken back, and which fields were changed again since
 // and stay.
-func undoneFlash(f ui.Format, k *record.Kernel, done *record.Undone) page.Flash {
+func undoneFlash(ctx context.Context, f ui.Format, k *record.Kernel, done *record.Undone) page.Flash {
 	if len(done.Conflicts) == 0 {
 		switch done.Reversed {
 		case 0:
@@ -66,9 +66,9 @@ func undoneFlash(f ui.Format, k *record.Kernel, done *record.Undone) page.Flash 
 	for _, c := range done.Conflicts {
 		label := c.Field
 		if label == "" {
-			label = wholeRecord(k, c)
+			label = wholeRecord(ctx, k, c)
 		}
-		if o, ok := k.Object(c.Object); ok {
+		if o, ok := k.ObjectFor(ctx, c.Object); ok {
 			if field, ok := o.Def.Field(c.Field); ok {
 				label = field.Label
 			}
@@ -85,8 +85,8 @@ func undoneFlash(f ui.Format, k *record.Kernel, done *record.Undone) page.Flash 
 }
 
 // wholeRecord names what was kept as a whole.
-func wholeRecord(k *record.Kernel, c record.UndoConflict) string {
-	if o, ok := k.Object(c.Object); ok {
+func wholeRecord(ctx context.Context, k *record.Kernel, c record.UndoConflict) string {
+	if o, ok := k.ObjectFor(ctx, c.Object); ok {
 		return "a " + lower(o.Def.Label)
 	}
 	return "a record"

@@ -68,7 +68,7 @@ func (p *Pages) ask(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (p *Pages) object(r *http.Request) (*record.Object, error) {
-	o, ok := p.k.ByPlural(chi.URLParam(r, "objects"))
+	o, ok := p.k.PluralFor(r.Context(), chi.URLParam(r, "objects"))
 	a := auth.From(r.Context())
 	if !ok || a == nil || a.Grants.Scope(o.Def.Name, auth.Read) == auth.None {
 		return nil, errs.New(errs.NotFound, "no_such_page", "There is nothing to export at this address.")
@@ -199,7 +199,7 @@ func (p *Pages) list(w http.ResponseWriter, r *http.Request) error {
 func (p *Pages) row(r *http.Request, e *exporting.Export) ui.Row {
 	path := recordpage.Path(r, "exports", e.ID.String())
 	name := e.Object
-	if o, ok := p.k.Object(e.Object); ok {
+	if o, ok := p.k.ObjectFor(r.Context(), e.Object); ok {
 		name = o.Def.LabelPlural
 	}
 	row := ui.Row{ID: e.ID.String(), Dim: e.State.Over() && e.State != exporting.Done, Cells: []ui.Value{

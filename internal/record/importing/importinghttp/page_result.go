@@ -68,7 +68,7 @@ func counts(r *http.Request, p *Pages, imp *importing.Import, words [4]string) [
 		out = append(out, ui.Sum{Label: words[i], Value: ui.Number{Value: float64(n)}})
 	}
 	for _, object := range []string{"account", "product", "contact", "deal"} {
-		c, o := imp.Objects[object], objectName(p, object)
+		c, o := imp.Objects[object], objectName(r.Context(), p, object)
 		if c == nil {
 			continue
 		}
@@ -84,8 +84,8 @@ func counts(r *http.Request, p *Pages, imp *importing.Import, words [4]string) [
 	return out
 }
 
-func objectName(p *Pages, object string) string {
-	if o, ok := p.kernel.Object(object); ok {
+func objectName(ctx context.Context, p *Pages, object string) string {
+	if o, ok := p.kernel.ObjectFor(ctx, object); ok {
 		return o.Def.LabelPlural
 	}
 	return object
@@ -154,7 +154,7 @@ func fieldOf(target string) string {
 // itself would make have none yet.
 func (p *Pages) names(ctx context.Context, imp *importing.Import, fields []string) map[string]string {
 	out := map[string]string{}
-	o, ok := p.kernel.Object(imp.Object)
+	o, ok := p.kernel.ObjectFor(ctx, imp.Object)
 	if !ok {
 		return out
 	}
@@ -167,7 +167,7 @@ func (p *Pages) names(ctx context.Context, imp *importing.Import, fields []strin
 		if t := f.Type.Name(); t == "user" || t == "team" {
 			target = t
 		}
-		to, ok := p.kernel.Object(target)
+		to, ok := p.kernel.ObjectFor(ctx, target)
 		if !ok {
 			continue
 		}
@@ -246,7 +246,7 @@ func (p *Pages) result(r *http.Request, imp *importing.Import) ui.ImportWizard {
 	if imp.Failed > 0 {
 		view.ErrorsHref = p.self(r, imp, "errors.csv")
 	}
-	if o, ok := p.kernel.Object(imp.Object); ok {
+	if o, ok := p.kernel.ObjectFor(r.Context(), imp.Object); ok {
 		view.Next = append(view.Next, ui.Action{Label: "Show " + lower(o.Def.LabelPlural), Weight: ui.Primary, Href: recordpage.Path(r, o.Def.Plural)})
 	}
 	view.Next = append(view.Next, ui.Action{Label: "Import another file", Href: recordpage.Path(r, "imports", "new") + "?object=" + imp.Object})
@@ -296,7 +296,7 @@ func (p *Pages) list(w http.ResponseWriter, r *http.Request) error {
 			name = "Without a name"
 		}
 		table.Rows = append(table.Rows, ui.Row{ID: imp.ID.String(), Href: p.self(r, imp), Dim: imp.DryRun, Cells: []ui.Value{
-			ui.Text(name), ui.Text(objectName(p, imp.Object)), stateWords(imp), ui.Number{Value: float64(imp.Read)}, ui.Number{Value: float64(imp.Failed)}, ui.Time{At: imp.CreatedAt},
+			ui.Text(name), ui.Text(objectName(r.Context(), p, imp.Object)), stateWords(imp), ui.Number{Value: float64(imp.Read)}, ui.Number{Value: float64(imp.Failed)}, ui.Time{At: imp.CreatedAt},
 		}})
 	}
 	return p.showList(w, r, ui.SettingsPage{

@@ -15,7 +15,7 @@ import (
 // newImport asks for the file.
 func (p *Pages) newImport(w http.ResponseWriter, r *http.Request) error {
 	object := r.URL.Query().Get("object")
-	if o, ok := p.kernel.ByPlural(object); ok {
+	if o, ok := p.kernel.PluralFor(r.Context(), object); ok {
 		object = o.Def.Name
 	}
 	return p.ask(w, r, http.StatusOK, importing.Options{Object: object}, nil)
@@ -50,7 +50,7 @@ func (p *Pages) ask(w http.ResponseWriter, r *http.Request, status int, opts imp
 func (p *Pages) objects(r *http.Request) []ui.Option {
 	a := auth.From(r.Context())
 	var out []ui.Option
-	for _, o := range p.kernel.Objects() {
+	for _, o := range p.kernel.ObjectsFor(r.Context()) {
 		if a != nil && importable(o.Def) && a.Grants.Scope(o.Def.Name, auth.Create) != auth.None {
 			out = append(out, ui.Option{Value: o.Def.Name, Label: o.Def.LabelPlural})
 		}

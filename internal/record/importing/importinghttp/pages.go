@@ -1,6 +1,7 @@
 package importinghttp
 
 import (
+	"context"
 	"net/http"
 	"strings"
 	"time"
@@ -52,9 +53,9 @@ func (p *Pages) Mount(r chi.Router) {
 
 // Path is where files of an object are taken in, below /{workspace}; "" for settings and
 // messages, which people do not import by hand.
-func Path(k *record.Kernel) func(object string) string {
-	return func(object string) string {
-		if o, ok := k.Object(object); !ok || !importable(o.Def) {
+func Path(k *record.Kernel) func(ctx context.Context, object string) string {
+	return func(ctx context.Context, object string) string {
+		if o, ok := k.ObjectFor(ctx, object); !ok || !importable(o.Def) {
 			return ""
 		}
 		return "imports/new?object=" + object
@@ -65,12 +66,12 @@ func importable(def *record.Definition) bool { return !def.System && def.Name !=
 
 func (p *Pages) show(w http.ResponseWriter, r *http.Request, status int, wizard ui.ImportWizard) error {
 	page.NoStore(w)
-	return p.shell.Page(w, r, status, recordpage.Head{Title: wizard.Title, Section: p.plural(wizard.Title)}, wizard)
+	return p.shell.Page(w, r, status, recordpage.Head{Title: wizard.Title, Section: p.plural(r.Context(), wizard.Title)}, wizard)
 }
 
 // plural keeps the menu where the reader came from.
-func (p *Pages) plural(title string) string {
-	for _, o := range p.kernel.Objects() {
+func (p *Pages) plural(ctx context.Context, title string) string {
+	for _, o := range p.kernel.ObjectsFor(ctx) {
 		if strings.HasSuffix(title, lower(o.Def.LabelPlural)) {
 			return o.Def.Plural
 		}
@@ -81,7 +82,7 @@ func (p *Pages) plural(title string) string {
 // wizard is the frame of a step.
 func (p *Pages) wizard(r *http.Request, object string, step ui.ImportStep) ui.ImportWizard {
 	w := ui.ImportWizard{Title: "Import", Step: step, Back: &ui.Link{Label: "Imports", Href: recordpage.Path(r, "imports")}}
-	if o, ok := p.kernel.Object(object); ok {
+	if o, ok := p.kernel.ObjectFor(r.Context(), object); ok {
 		w.Title = "Import " + lower(o.Def.LabelPlural)
 		w.Back = &ui.Link{Label: o.Def.LabelPlural, Href: recordpage.Path(r, o.Def.Plural)}
 	}
