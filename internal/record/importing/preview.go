@@ -39,13 +39,13 @@ type PreviewColumn struct {
 }
 
 // Keys are the fields by which records of an object can be found again.
-func (s *Service) Keys(object string) []Target {
-	o, err := s.object(object)
+func (s *Service) Keys(ctx context.Context, object string) []Target {
+	def, err := s.k.Definition(ctx, object)
 	if err != nil {
 		return nil
 	}
 	var out []Target
-	for _, f := range o.Def.Fields {
+	for _, f := range def.Fields {
 		if keyTypes[f.Type.Name()] && (f.Unique || f.Name == "id" || f.Name == "email" || f.Name == "domain") {
 			out = append(out, Target{Field: f.Name, Label: f.Label})
 		}

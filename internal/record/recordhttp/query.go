@@ -118,8 +118,12 @@ func (a *API) expand(r *http.Request, o *record.Object, records []*record.Record
 	for _, rec := range records {
 		out[rec.ID()] = map[string]*record.Record{}
 	}
+	def, err := a.k.Definition(r.Context(), o.Def.Name)
+	if err != nil {
+		return nil, err
+	}
 	for _, name := range strings.Split(v.Get("expand"), ",") {
-		f, as := relation(o.Def, name)
+		f, as := relation(def, name)
 		if f == nil {
 			return nil, badParameter("expand", "unknown_relation", "%q is not a relation of %s.", name, o.Def.Plural)
 		}

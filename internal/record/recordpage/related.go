@@ -22,7 +22,11 @@ func (s *sheet) related() ([]ui.RelatedList, error) {
 		if o.Def.System || !reads(s.actor, o.Def.Name) {
 			continue
 		}
-		for _, f := range o.Def.Fields {
+		def, err := s.p.k.Definition(s.r.Context(), o.Def.Name)
+		if err != nil {
+			return nil, err
+		}
+		for _, f := range def.Fields {
 			if f.Target != s.o.Def.Name || f.ReadOnly || f.Hidden || f.Type.Name() != "relation" {
 				continue
 			}

@@ -124,7 +124,7 @@ func (p *Pages) extra(r *http.Request, seen *importing.Preview, said url.Values)
 		return otherwise
 	}
 	keys := []ui.Option{{Value: "", Label: "Nothing: every row is new"}}
-	for _, k := range p.imports.Keys(seen.Object) {
+	for _, k := range p.imports.Keys(r.Context(), seen.Object) {
 		keys = append(keys, ui.Option{Value: k.Field, Label: k.Label})
 	}
 	mode := "create"
