@@ -19,7 +19,7 @@ const maxAbout = 1000
 // Due returns the user's open activities that are due at or before until, the
 // longest overdue first, at most 200.
 func (s *Service) Due(ctx context.Context, user uuid.UUID, until time.Time) ([]*Activity, error) {
-	return s.Activities.Find(ctx, record.Query{Limit: record.MaxLimit, Sort: "due_at", Filter: record.Filter{All: []record.Filter{
+	return s.Activities.Find(ctx, record.Query{Limit: record.MaxLimit, Prefer: "due_at", Filter: record.Filter{All: []record.Filter{
 		s.Activities.Where("owner_id", record.Eq, user),
 		s.Activities.Where("done_at", record.IsNull, true),
 		s.Activities.Where("due_at", record.Lte, until.UTC()),

@@ -114,7 +114,7 @@ func (a *App) planned(ctx context.Context, object string, id uuid.UUID) ([]*reco
 		return nil, nil
 	}
 	open := a.Activities.Activities.Where("done_at", record.IsNull, true)
-	planned, err := a.Activities.ForRecord(ctx, object, id, record.Query{Limit: 5, Sort: "due_at", Filter: record.Filter{All: []record.Filter{
+	planned, err := a.Activities.ForRecord(ctx, object, id, record.Query{Limit: 5, Prefer: "due_at", Filter: record.Filter{All: []record.Filter{
 		open, a.Activities.Activities.Where("due_at", record.IsNull, false),
 	}}})
 	if err != nil {

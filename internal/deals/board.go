@@ -45,6 +45,9 @@ func (s *Service) Board(ctx context.Context, in BoardInput) (*Board, error) {
 	if in.Limit < 1 || in.Limit > record.MaxLimit {
 		return nil, errs.New(errs.Malformed, "bad_parameter", "limit must be between 1 and %d.", record.MaxLimit)
 	}
+	if err := s.made(ctx, "pipeline_id", "stage_id", "status"); err != nil {
+		return nil, err
+	}
 	r, err := s.reachOf(ctx, in.Query)
 	if err != nil {
 		return nil, err
@@ -95,11 +98,29 @@ func (s *Service) readBoard(ctx context.Context, p *Pipeline, steps []*Stage, r 
 	if err != nil {
 		return nil, err
 	}
+	if err := s.withhold(ctx, totals); err != nil {
+		return nil, err
+	}
 	b := newBoard(auth.From(ctx).Currency, p, steps, totals)
 	if filtered(in.Query) {
 		return b, s.fillFiltered(ctx, b, in)
 	}
 	return b, s.fill(ctx, b, cards)
+}
+
+// withhold empties the sums that the actor may not have; how many deals there are it
+// sees anyway.
+func (s *Service) withhold(ctx context.Context, totals []dealsdb.BoardTotalsRow) error {
+	amount, weighted, err := s.sums(ctx)
+	for i := range totals {
+		if !amount {
+			totals[i].Currency, totals[i].Amount = "", 0
+		}
+		if !weighted {
+			totals[i].Weighted = 0
+		}
+	}
+	return err
 }
 
 // newBoard makes the columns with their totals.
@@ -159,7 +180,7 @@ func (s *Service) fillFiltered(ctx context.Context, b *Board, in BoardInput) err
 			continue
 		}
 		page, err := s.Deals.List(ctx, record.Query{
-			Limit: in.Limit, Sort: "position", Search: in.Query.Search,
+			Limit: in.Limit, Prefer: "position", Search: in.Query.Search,
 			Filter: record.Filter{All: []record.Filter{s.Deals.Where("stage_id", record.Eq, col.Stage.ID), in.Query.Filter}},
 		})
 		if err != nil {

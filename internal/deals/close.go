@@ -86,7 +86,7 @@ const lookBack = 100
 
 // closedFrom is the stage the deal left when it was last closed, or the zero id.
 func (s *Service) closedFrom(ctx context.Context, id uuid.UUID) (uuid.UUID, error) {
-	entries, err := s.k.Timeline(ctx, "deal", id, 0, lookBack)
+	entries, err := s.k.Timeline(record.Whole(ctx), "deal", id, 0, lookBack)
 	if err != nil {
 		return uuid.Nil, err
 	}

@@ -72,6 +72,9 @@ func (s *Service) Forecast(ctx context.Context, in ForecastInput) (*Forecast, er
 	if err := in.check(); err != nil {
 		return nil, err
 	}
+	if err := s.made(ctx, "amount", "weighted_amount", "probability", "forecast_category", "status", "stage_id", "pipeline_id", "expected_close_date", "closed_at"); err != nil {
+		return nil, err
+	}
 	r, err := s.reachOf(ctx, in.Query)
 	if err != nil {
 		return nil, err

@@ -119,7 +119,7 @@ func (s *Service) beside(ctx context.Context, tx pgx.Tx, d *Deal, stage uuid.UUI
 
 // anchor is the card to lie beside; it must be visible and in the stage.
 func (s *Service) anchor(ctx context.Context, d *Deal, stage uuid.UUID, field string, id uuid.UUID) (*Deal, error) {
-	anchor, err := s.Deals.Get(ctx, id)
+	anchor, err := s.Deals.Get(record.Whole(ctx), id)
 	if errs.KindOf(err) == errs.NotFound {
 		return nil, errs.Field(field, "unknown_deal", "There is no deal with this id to lie beside.")
 	}

@@ -107,6 +107,26 @@ func filtered(q record.Query) bool {
 // maxFiltered is how many deals a filter may leave for totals.
 const maxFiltered = 500_000
 
+// made refuses an answer to a role that does not have the fields it is made of:
+// a column or a sum would tell of what is hidden.
+func (s *Service) made(ctx context.Context, of ...string) error {
+	def, err := s.k.Definition(ctx, "deal")
+	if err == nil && !def.Has(of...) {
+		err = errs.New(errs.Forbidden, "field_forbidden", "This is made of fields of the deal that your role does not have. Use the list, or ask an admin.")
+	}
+	return err
+}
+
+// sums reports which sums over deals the actor may have.
+func (s *Service) sums(ctx context.Context) (amount, weighted bool, err error) {
+	def, err := s.k.Definition(ctx, "deal")
+	if err != nil {
+		return false, false, err
+	}
+	amount = def.Has("amount")
+	return amount, amount && def.Has("weighted_amount", "probability"), nil
+}
+
 // reachOf finds out which deals totals may count. A filter is compiled by the
 // kernel, which knows the grammar and the rights; it answers with ids.
 func (s *Service) reachOf(ctx context.Context, q record.Query) (reach, error) {

@@ -2,6 +2,7 @@ package identity
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"strings"
 
@@ -128,7 +129,7 @@ func (s *Service) register(k *record.Kernel) error {
 		Name: "role", Plural: "roles", Label: "Role", LabelPlural: "Roles", System: true, NoSearch: true,
 		DefaultSort: "name", ListFields: []string{"name", "key", "description", "built_in"},
 	},
-		record.HooksFor[Role]{Before: checkRoles, After: s.afterRoles})
+		record.HooksFor[Role]{Before: rolesChecked(k), After: s.afterRoles})
 	return err
 }
 
@@ -177,7 +178,13 @@ func (s *Service) afterRoles(ctx context.Context, _ pgx.Tx, _ []record.TypedChan
 // checkRoles keeps the built-in roles as documented, refuses grants nobody would
 // understand, and keeps a role as long as somebody acts with it: its rights would
 // otherwise live on unseen.
-func checkRoles(ctx context.Context, tx pgx.Tx, changes []record.TypedChange[Role]) error {
+func rolesChecked(k *record.Kernel) func(context.Context, pgx.Tx, []record.TypedChange[Role]) error {
+	return func(ctx context.Context, tx pgx.Tx, changes []record.TypedChange[Role]) error {
+		return checkRoles(ctx, k, tx, changes)
+	}
+}
+
+func checkRoles(ctx context.Context, k *record.Kernel, tx pgx.Tx, changes []record.TypedChange[Role]) error {
 	for _, c := range changes {
 		if c.Old != nil && c.Old.BuiltIn {
 			return errs.New(errs.Conflict, "built_in_role", "The built-in roles cannot be changed. Make a role of your own instead.")
@@ -187,10 +194,29 @@ func checkRoles(ctx context.Context, tx pgx.Tx, changes []record.TypedChange[Rol
 				return errs.Field("grants", "bad_grant", `A grant is "object:action": "none", "own", "team" or "all"; actions are create, read, update, delete, purge, execute and export.`)
 			}
 		}
+		// A grant on a field is judged when it is written: the field may go later.
+		if c.New.DeletedAt == nil && (c.Old == nil || c.Changed("grants")) {
+			if err := checkFieldGrants(ctx, k, c.New.grants()); err != nil {
+				return err
+			}
+		}
 		if c.New.DeletedAt == nil {
 			continue
 		}
 		if err := unused(ctx, tx, c.New.ID); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func checkFieldGrants(ctx context.Context, k *record.Kernel, grants auth.Grants) error {
+	for _, key := range slices.Sorted(maps.Keys(grants)) {
+		g, ok := auth.ParseFieldGrant(key)
+		if !ok {
+			continue
+		}
+		if err := k.CheckFieldGrant(ctx, g, grants[key]); err != nil {
 			return err
 		}
 	}

@@ -3,6 +3,7 @@ package leads
 import (
 	"context"
 	"errors"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -11,6 +12,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"crm/internal/platform/auth"
+	"crm/internal/platform/errs"
 	"crm/internal/platform/id"
 	"crm/internal/platform/money"
 	"crm/internal/record"
@@ -53,6 +55,27 @@ func (s *Service) ReadDeal(ctx context.Context, body map[string]any) (record.Pat
 	return values, under("deal.", err)
 }
 
+// maySet refuses values for fields of the deal that the actor may not set.
+func (s *Service) maySet(ctx context.Context, in DealInput) error {
+	named := map[string]bool{
+		"name": in.Name != "", "amount": in.Amount != nil, "pipeline_id": in.PipelineID != nil, "stage_id": in.StageID != nil,
+		"expected_close_date": in.ExpectedCloseDate != nil,
+	}
+	def, err := s.k.Definition(ctx, "deal")
+	if err != nil {
+		return err
+	}
+	var refused errs.Fields
+	for _, name := range slices.Sorted(maps.Keys(named)) {
+		if named[name] {
+			if err := def.MaySet(name); err != nil {
+				refused = append(refused, errs.As(err).Fields...)
+			}
+		}
+	}
+	return under("deal.", refused.Err())
+}
+
 // Conversion is what became of a lead. AccountID is nil for a person without a
 // company, DealID when none was wanted.
 type Conversion struct {
@@ -69,6 +92,9 @@ var errConverted = errors.New("lead is converted already")
 // earlier call made of it. It needs the update right on the lead and the create
 // right on what is missing; existing records are used when the actor sees them.
 func (s *Service) Convert(ctx context.Context, leadID uuid.UUID, in ConvertInput) (*Conversion, error) {
+	if err := s.maySet(ctx, in.Deal); err != nil {
+		return nil, err
+	}
 	var out *Conversion
 	err := s.k.DB.Tx(ctx, func(ctx context.Context, tx pgx.Tx) error {
 		out = &Conversion{LeadID: leadID}

@@ -79,7 +79,7 @@ func (c *converter) existing(ctx context.Context, object, field string, id uuid.
 	if !ok {
 		return nil, errs.Missing(object)
 	}
-	r, err := o.Get(ctx, id)
+	r, err := o.Get(record.Whole(ctx), id)
 	if errs.KindOf(err) == errs.NotFound || (err == nil && r.Deleted()) {
 		return nil, errs.Field(field, "unknown_reference", "There is no %s with this id, or you may not see it.", strings.ToLower(o.Def.Label))
 	}
@@ -185,7 +185,7 @@ func (c *converter) create(ctx context.Context, object string, values patch, cre
 		values["owner_id"] = *c.in.OwnerID
 	}
 	values.id("team_id", c.lead.TeamID)
-	def, err := c.k.Definition(ctx, object)
+	def, err := c.k.Definition(record.Whole(ctx), object)
 	if err != nil {
 		return uuid.Nil, err
 	}

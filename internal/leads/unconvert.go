@@ -53,7 +53,7 @@ func (s *Service) Unconvert(ctx context.Context, leadID uuid.UUID) (*Unconversio
 		if err := s.takeBack(ctx, rows, touched, leadID, out); err != nil {
 			return err
 		}
-		lead, err := s.Leads.Get(ctx, leadID)
+		lead, err := s.Leads.Get(record.Whole(ctx), leadID)
 		if err != nil {
 			return err
 		}
@@ -77,7 +77,7 @@ func (s *Service) conversion(ctx context.Context, tx pgx.Tx, leadID uuid.UUID) (
 	if _, err := tx.Exec(ctx, lockLead, a.TenantID, leadID); err != nil {
 		return nil, uuid.Nil, err
 	}
-	lead, err := s.Leads.Get(ctx, leadID)
+	lead, err := s.Leads.Get(record.Whole(ctx), leadID)
 	if err != nil {
 		return nil, uuid.Nil, err
 	}

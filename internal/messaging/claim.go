@@ -120,11 +120,11 @@ func (s *Service) heldBack(ctx context.Context, m *messagingdb.LockMessageRow) (
 	if m.Class != Marketing || m.ContactID == nil || !known {
 		return "", nil
 	}
-	rec, err := contacts.Get(ctx, *m.ContactID)
+	rec, err := contacts.Get(record.Whole(ctx), *m.ContactID)
 	if hidden(err) {
 		return "", nil
 	}
-	if err == nil && refuses(&person{object: "contact", rec: rec}) {
+	if err == nil && leaveAlone(rec) {
 		return "This person asked not to be contacted.", nil
 	}
 	return "", err

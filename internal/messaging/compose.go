@@ -97,7 +97,7 @@ func (s *Service) compose(ctx context.Context, d Draft) (*composition, error) {
 	if a := auth.From(ctx); a.Kind != auth.User && p != nil {
 		m.OwnerID, m.TeamID = idOf(p.rec, "owner_id"), idOf(p.rec, "team_id")
 	}
-	if refuses(p) && d.Class == Marketing {
+	if p != nil && p.leaveAlone && d.Class == Marketing {
 		c.heldBack = "This person asked not to be contacted."
 	}
 	return c, nil
@@ -110,12 +110,10 @@ func idOf(rec *record.Record, field string) *uuid.UUID {
 	return nil
 }
 
-// refuses reports whether the person asked to be left alone.
-func refuses(p *person) bool {
-	if p == nil {
-		return false
-	}
-	no, _ := p.rec.Get("do_not_contact").(bool)
+// leaveAlone reports whether the person asked for it. It takes the whole record: a
+// wish holds also where the sender's role does not show it.
+func leaveAlone(rec *record.Record) bool {
+	no, _ := rec.Get("do_not_contact").(bool)
 	return no
 }
 
@@ -169,14 +167,18 @@ func (s *Service) recipient(ctx context.Context, d Draft) (*person, error) {
 	if !ok {
 		return nil, errs.Field(field, "unknown_reference", "There are no %ss here.", object)
 	}
-	rec, err := o.Get(ctx, *ref)
-	if hidden(err) || err == nil && rec.Deleted() {
+	whole, err := o.Get(record.Whole(ctx), *ref)
+	if hidden(err) || err == nil && whole.Deleted() {
 		return nil, errs.Field(field, "unknown_reference", "There is no such %s, or you may not see it.", object)
 	}
 	if err != nil {
 		return nil, err
 	}
-	return &person{object: object, rec: rec}, nil
+	def, err := s.k.Definition(ctx, object)
+	if err != nil {
+		return nil, err
+	}
+	return &person{object: object, rec: whole.Under(def), leaveAlone: leaveAlone(whole)}, nil
 }
 
 // address is where the message goes: what was typed wins over what is on file.

@@ -79,8 +79,9 @@ func checkGiven(given map[string]any) error {
 
 // person is who a message is for: a contact or a lead.
 type person struct {
-	object string // "contact" or "lead"
-	rec    *record.Record
+	object     string         // "contact" or "lead"
+	rec        *record.Record // as the sender sees it
+	leaveAlone bool
 }
 
 // fill gathers the values for the names the text reads.

@@ -39,6 +39,7 @@ func (s *Service) checkSegments(ctx context.Context, _ pgx.Tx, changes []record.
 }
 
 func (s *Service) checkSegment(ctx context.Context, c record.TypedChange[Segment]) error {
+	ctx = record.AsActor(ctx) // a segment names only what its maker has
 	g := c.New
 	o, err := s.object(ctx, g.Object)
 	if err != nil {

@@ -54,6 +54,7 @@ func (s *Service) checkViews(ctx context.Context, _ pgx.Tx, changes []record.Typ
 }
 
 func (s *Service) checkView(ctx context.Context, c record.TypedChange[View]) error {
+	ctx = record.AsActor(ctx) // a view names only what its maker has
 	v := c.New
 	o, err := s.object(ctx, v.Object)
 	if err != nil {
@@ -69,7 +70,11 @@ func (s *Service) checkView(ctx context.Context, c record.TypedChange[View]) err
 		}
 	}
 	if v.Sort != "" && (c.Old == nil || c.Old.Sort != v.Sort) {
-		if err := o.Def.CheckSort(v.Sort); err != nil {
+		def, err := s.k.Definition(ctx, o.Def.Name)
+		if err != nil {
+			return err
+		}
+		if err := def.CheckSort(v.Sort); err != nil {
 			return err
 		}
 	}

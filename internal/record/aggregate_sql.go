@@ -40,7 +40,7 @@ func (o *Object) builder(ctx context.Context, q Query) (*sqlBuilder, string, err
 	if err != nil {
 		return nil, "", err
 	}
-	n, err := o.narrow(ctx, q)
+	n, q, err := o.narrowTo(ctx, q)
 	if err != nil {
 		return nil, "", err
 	}

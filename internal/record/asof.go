@@ -22,11 +22,11 @@ const ActRestored = "restored_to"
 // the right to read the record as it is now. Hidden fields and fields that no
 // longer exist are as they are now.
 func (o *Object) AsOf(ctx context.Context, id uuid.UUID, at time.Time) (*Record, error) {
-	current, err := o.Get(ctx, id)
+	current, err := o.Get(Whole(ctx), id)
 	if err != nil {
 		return nil, err
 	}
-	def, err := o.k.Definition(ctx, o.Def.Name)
+	def, err := o.k.wholeDefinition(ctx, o.Def.Name)
 	if err != nil {
 		return nil, err
 	}
@@ -38,7 +38,7 @@ func (o *Object) AsOf(ctx context.Context, id uuid.UUID, at time.Time) (*Record,
 	r.Set("version", max(current.Version()-past.changes, 1))
 	r.Set("updated_at", past.at)
 	r.Set("updated_by", past.by)
-	return r, nil
+	return o.shown(ctx, r)
 }
 
 // RestoreTo sets a record back to what it was at a moment, as one change that can
@@ -54,7 +54,7 @@ func (o *Object) RestoreTo(ctx context.Context, id uuid.UUID, at time.Time, ifVe
 		if err != nil {
 			return err
 		}
-		def, err := o.k.Definition(ctx, o.Def.Name)
+		def, err := o.k.wholeDefinition(ctx, o.Def.Name)
 		if err != nil {
 			return err
 		}
@@ -69,6 +69,9 @@ func (o *Object) RestoreTo(ctx context.Context, id uuid.UUID, at time.Time, ifVe
 		if out = c.Old; len(difference(c.Old, c.New)) == 0 {
 			return nil
 		}
+		if err := o.mayAct(ctx, c); err != nil {
+			return err
+		}
 		if err := o.save(ctx, tx, []*Change{c}); err != nil {
 			return err
 		}
@@ -78,7 +81,7 @@ func (o *Object) RestoreTo(ctx context.Context, id uuid.UUID, at time.Time, ifVe
 	if err != nil {
 		return nil, err
 	}
-	return out, nil
+	return o.shown(ctx, out)
 }
 
 // setBack makes the change that restores a locked record, or refuses.

@@ -188,7 +188,7 @@ func (f *Field) canonical(raw any) any {
 // Value is the canonical value a record holds for the field, custom or not.
 func (f *Field) Value(r *Record) any {
 	if !f.Custom {
-		return r.Values[f.pos]
+		return r.Get(f.Name)
 	}
 	m, _ := r.Get("custom").(map[string]any)
 	return f.canonical(m[f.Name])

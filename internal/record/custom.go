@@ -131,7 +131,7 @@ func (c *customSet) definitionLocked(o *Object) *Definition {
 		}
 	}
 	d := *o.Def.WithCustom(fields)
-	d.set, d.hidden = c, hidden
+	d.set, d.hidden, d.narrow = c, hidden, &narrowings{}
 	d.showOwnFields()
 	if len(fields) > 0 {
 		d.rules.compile(&d, o.k.Now)
@@ -252,7 +252,10 @@ func (k *Kernel) CustomFields(ctx context.Context) ([]CustomField, error) {
 	if err != nil {
 		return nil, err
 	}
-	return slices.Clone(set.Rows), nil
+	// Those that the actor's role hides are not there for it.
+	return slices.DeleteFunc(slices.Clone(set.Rows), func(f CustomField) bool {
+		return slices.Contains(fieldLimits(ctx, f.Object), "custom."+f.Name+":"+string(auth.Read))
+	}), nil
 }
 
 // CustomName turns a heading such as "Emp. var rate" into a field name.

@@ -517,7 +517,7 @@ func (k *Kernel) recomputeStep(ctx context.Context, tx pgx.Tx, o *Object) (done 
 	if err != nil {
 		return false, err
 	}
-	def, err := k.Definition(ctx, o.Def.Name)
+	def, err := k.wholeDefinition(ctx, o.Def.Name)
 	if err != nil {
 		return false, err
 	}

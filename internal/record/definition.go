@@ -48,8 +48,9 @@ type Field struct {
 	program  *formula.Program
 	settings FieldSettings
 
-	pos   int // index in Record.Values
-	goPos []int
+	pos    int // index in Record.Values
+	goPos  []int
+	locked bool // read only for the role this definition is for
 }
 
 // TypeName is the declared type: multi_select, formula, roll_up and auto_number are
@@ -119,7 +120,10 @@ type Definition struct {
 
 	rules  *fieldRules // what saves must see to
 	set    *customSet  // the tenant's fields this was made with; nil at start-up
-	hidden []string    // custom fields in the bin, whose values are shown to nobody
+	hidden []string    // custom fields in the bin, whose values are shown to nobody, or withheld
+
+	whole  *Definition // what a narrowed definition was made of; nil = this is whole
+	narrow *narrowings // the narrowed ones made of this; nil on those
 }
 
 // Base holds the fields every object has. Contexts embed it in their structs.
@@ -151,7 +155,7 @@ func Describe[T any](d Definition) (*Definition, error) {
 	if d.DefaultSort == "" {
 		d.DefaultSort = "-created_at"
 	}
-	d.byName = map[string]*Field{}
+	d.byName, d.narrow = map[string]*Field{}, &narrowings{}
 	if err := d.readStruct(d.goType, nil); err != nil {
 		return nil, fmt.Errorf("describe %s: %w", d.Name, err)
 	}
@@ -288,6 +292,7 @@ func (d *Definition) WithCustom(custom []*Field) *Definition {
 		return d
 	}
 	c := *d
+	c.narrow = &narrowings{}
 	c.byName = make(map[string]*Field, len(d.byName)+len(custom))
 	for k, v := range d.byName {
 		c.byName[k] = v
@@ -336,6 +341,9 @@ func (d *Definition) rowsOnly(prefix string) string {
 // scan reads the current row into a Record. The row must have been selected
 // with selectList, and cells must outlive the call only.
 func (d *Definition) scan(row []cell) *Record {
+	if d.whole != nil {
+		return d.whole.scan(row).as(d)
+	}
 	r := &Record{Def: d, Values: make([]any, len(d.Fields))}
 	for i, f := range d.Fields {
 		n, end := d.offsets[i], len(row)

@@ -83,13 +83,18 @@ func (o *Object) Duplicates(ctx context.Context, r *Record) ([]Candidate, error)
 	if err != nil {
 		return nil, err
 	}
-	keys := r.matchKeys()
+	def, err := o.k.Definition(ctx, o.Def.Name)
+	if err != nil {
+		return nil, err
+	}
+	// By what the actor sees of both: what hidden fields have in common is hidden too.
+	keys := r.as(def).matchKeys()
 	if len(keys) == 0 {
 		return nil, nil
 	}
 	var out []Candidate
 	err = o.k.DB.Read(ctx, o.candidateQuery(a, scope, keys, r.ID()), func(rows pgx.Rows) error {
-		out = candidates(keys, collect(rows, o.Def))
+		out = candidates(keys, collect(rows, def))
 		return nil
 	})
 	return out, err
@@ -99,6 +104,7 @@ func (o *Object) Duplicates(ctx context.Context, r *Record) ([]Candidate, error)
 // with a record that is there.
 type doubles struct {
 	scope   auth.Scope
+	def     *Definition // as the actor sees the records
 	suspect []*Change
 }
 
@@ -107,8 +113,12 @@ type doubles struct {
 // as much and waits until one is suspected; a refusal then rolls the writes back.
 func (o *Object) queueDoubles(b *pgx.Batch, a *auth.Actor, changes []*Change) *doubles {
 	d := &doubles{scope: a.Grants.Scope(o.Def.Name, auth.Read)}
+	d.def = changes[0].New.Def
+	if limits := a.Grants.FieldLimits(o.Def.Name); len(limits) > 0 {
+		d.def = d.def.narrowed(limits) // what hidden fields have in common tells nothing
+	}
 	for _, c := range changes {
-		keys := c.New.matchKeys()
+		keys := c.New.as(d.def).matchKeys()
 		if !c.unique || o.Def.Lenient || d.scope == auth.None || len(keys) == 0 {
 			continue
 		}
@@ -135,13 +145,13 @@ func (o *Object) queueDoubles(b *pgx.Batch, a *auth.Actor, changes []*Change) *d
 // to refuse, or the refusal would tell of it.
 func (d *doubles) refuse(ctx context.Context, o *Object, tx pgx.Tx, a *auth.Actor) error {
 	for _, c := range d.suspect {
-		keys := c.New.matchKeys()
+		keys := c.New.as(d.def).matchKeys()
 		q := o.candidateQuery(a, d.scope, keys, c.New.ID())
 		rows, err := tx.Query(ctx, q.SQL, q.Args...)
 		if err != nil {
 			return err
 		}
-		found := candidates(keys, collect(rows, o.Def))
+		found := candidates(keys, collect(rows, d.def))
 		rows.Close()
 		if err := rows.Err(); err != nil {
 			return err

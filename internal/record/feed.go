@@ -132,23 +132,8 @@ func (k *Kernel) visibleEntries(ctx context.Context, entries []Entry) ([]Entry, 
 	out := entries[:0:0]
 	for _, e := range entries {
 		if a.Grants.Scope(e.Object, auth.Read) == auth.All || seen[e.RecordID] != nil {
-			out = append(out, k.withoutHidden(e))
+			out = append(out, e)
 		}
 	}
-	return out, nil
-}
-
-// withoutHidden drops fields that never leave the kernel; their values are masked
-// in the journal anyway, but that they changed is nobody's business either.
-func (k *Kernel) withoutHidden(e Entry) Entry {
-	o, ok := k.objects[e.Object]
-	if !ok {
-		return e
-	}
-	for name := range e.Changes {
-		if f := o.Def.byName[name]; f != nil && f.Hidden {
-			delete(e.Changes, name)
-		}
-	}
-	return e
+	return k.shownEntries(ctx, out)
 }

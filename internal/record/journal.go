@@ -242,10 +242,60 @@ func scanEntry(row pgx.CollectableRow) (Entry, error) {
 	return e, json.Unmarshal(data, &e.Data)
 }
 
+// timelineRounds bounds how often a page of a timeline looks on, each time for more
+// rows, when what it found is about records the actor may not see.
+const timelineRounds = 6
+
 // Timeline returns what happened to a record, to those that were merged into it and
-// to the records that name them, newest first, before the given seq (0 = from the newest). The caller must have
-// shown that the actor may see the record.
+// to the records that name them as far as the actor may see them, newest first,
+// before the given seq (0 = from the newest). The caller must have shown that the
+// actor may see the record itself.
 func (k *Kernel) Timeline(ctx context.Context, object string, id uuid.UUID, before int64, limit int) ([]Entry, error) {
+	var out []Entry
+	ask := limit
+	for range timelineRounds {
+		found, err := k.timelineRows(ctx, object, id, before, ask)
+		if err != nil {
+			return nil, err
+		}
+		full := len(found) == ask
+		if full {
+			before = found[len(found)-1].Seq
+		}
+		if found, err = k.toldOf(ctx, object, found); err != nil {
+			return nil, err
+		}
+		out = append(out, found...)
+		if !full || len(out) >= limit {
+			break
+		}
+		ask = min(ask*4, feedWindow)
+	}
+	return out[:min(len(out), limit)], nil
+}
+
+// toldOf are the rows of a timeline that the actor may see: those of the object
+// itself, and those about other records that are visible.
+func (k *Kernel) toldOf(ctx context.Context, object string, found []Entry) ([]Entry, error) {
+	var others []Entry
+	for _, e := range found {
+		if e.Object != object {
+			others = append(others, e)
+		}
+	}
+	visible, err := k.visibleEntries(ctx, others)
+	if err != nil {
+		return nil, err
+	}
+	seen := make(map[int64]bool, len(visible))
+	for _, e := range visible {
+		seen[e.Seq] = true
+	}
+	out := slices.DeleteFunc(found, func(e Entry) bool { return e.Object != object && !seen[e.Seq] })
+	return k.shownEntries(ctx, out)
+}
+
+func (k *Kernel) timelineRows(ctx context.Context, object string, id uuid.UUID, before int64, limit int) ([]Entry, error) {
 	a, err := auth.Must(ctx)
 	if err != nil {
 		return nil, err

@@ -118,8 +118,21 @@ func (k *Kernel) ByPlural(name string) (*Object, bool) {
 // Objects lists every object in registration order.
 func (k *Kernel) Objects() []*Object { return slices.Clone(k.order) }
 
-// Definition returns the object's definition with the tenant's custom fields.
+// Definition returns the object's definition as the actor may see it: with the
+// tenant's custom fields, without those its role hides (see field_rights.go).
 func (k *Kernel) Definition(ctx context.Context, object string) (*Definition, error) {
+	def, err := k.wholeDefinition(ctx, object)
+	if err != nil {
+		return nil, err
+	}
+	if limits := fieldLimits(ctx, object); len(limits) > 0 {
+		return def.narrowed(limits), nil
+	}
+	return def, nil
+}
+
+// wholeDefinition is what the kernel itself reads and writes by.
+func (k *Kernel) wholeDefinition(ctx context.Context, object string) (*Definition, error) {
 	set, err := k.customSet(ctx)
 	if err != nil {
 		return nil, err

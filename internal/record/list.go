@@ -25,14 +25,19 @@ func (o *Object) List(ctx context.Context, q Query) (*Page, error) {
 	if q.Limit < 1 || q.Limit > MaxLimit {
 		return nil, malformed(errs.Fields{{Field: "limit", Code: "out_of_range", Message: fmt.Sprintf("limit must be between 1 and %d.", MaxLimit)}})
 	}
-	if q.Sort == "" && !o.Def.NoSearch && searchWords(q.Search) != "" && !q.Trash {
-		return o.listRanked(ctx, a, scope, q)
-	}
-	keys, err := o.Def.parseSort(q.Sort)
+	def, err := o.k.Definition(ctx, o.Def.Name)
 	if err != nil {
 		return nil, err
 	}
-	l := &listing{o: o, a: a, q: q, keys: keys}
+	q = q.settle(def)
+	if q.Sort == "" && !o.Def.NoSearch && searchWords(q.Search) != "" && !q.Trash {
+		return o.listRanked(ctx, a, scope, q)
+	}
+	keys, err := def.parseSort(q.Sort)
+	if err != nil {
+		return nil, err
+	}
+	l := &listing{o: o, def: def, a: a, q: q, keys: keys}
 	if q.Cursor != "" {
 		if l.after, l.last, err = decodeCursor(q.Cursor, a.TenantID, q.Sort, keys); err != nil {
 			return nil, err
@@ -67,7 +72,7 @@ func (o *Object) listWhere(b *sqlBuilder, scope auth.Scope, q Query, n narrowing
 	if !q.Filter.Empty() {
 		where += " and " + filter
 	}
-	if s := n.sql(b, o.Def, q, "t"); s != "" {
+	if s := n.sql(b, q, "t"); s != "" {
 		where += " and " + s
 	}
 	return where, nil
@@ -80,6 +85,7 @@ func (o *Object) listWhere(b *sqlBuilder, scope auth.Scope, q Query, n narrowing
 // the filled rows, and, only when they do not fill the page, the empty ones.
 type listing struct {
 	o     *Object
+	def   *Definition
 	a     *auth.Actor
 	q     Query
 	keys  []SortKey
@@ -91,10 +97,6 @@ type listing struct {
 
 func (l *listing) read(ctx context.Context) (*Page, error) {
 	page := &Page{}
-	def, err := l.o.k.Definition(ctx, l.o.Def.Name)
-	if err != nil {
-		return nil, err
-	}
 	queries := []db.Query{}
 	if l.q.Count {
 		queries = l.counting()
@@ -102,9 +104,9 @@ func (l *listing) read(ctx context.Context) (*Page, error) {
 	split := !notNull(l.keys[0].Field)
 	empties := split && l.after != nil && l.after[0] == nil
 	queries = append(queries, l.part(split, empties, l.q.Limit+1))
-	err = l.o.k.DB.ReadMany(ctx, queries, func(i int, rows pgx.Rows) error {
+	err := l.o.k.DB.ReadMany(ctx, queries, func(i int, rows pgx.Rows) error {
 		if i == len(queries)-1 {
-			page.Records = collect(rows, def)
+			page.Records = collect(rows, l.def)
 			return nil
 		}
 		if i == 1 {
@@ -116,7 +118,7 @@ func (l *listing) read(ctx context.Context) (*Page, error) {
 	})
 	if err == nil && split && !empties && len(page.Records) <= l.q.Limit {
 		err = l.o.k.DB.Read(ctx, l.part(true, true, l.q.Limit+1-len(page.Records)), func(rows pgx.Rows) error {
-			page.Records = append(page.Records, collect(rows, def)...)
+			page.Records = append(page.Records, collect(rows, l.def)...)
 			return nil
 		})
 	}

@@ -62,6 +62,10 @@ func (o *Object) Merge(ctx context.Context, m Merge) (*Merged, error) {
 		out, err = o.mergeTx(ctx, tx, m)
 		return err
 	})
+	if err != nil {
+		return nil, err
+	}
+	out.Record, err = o.shown(ctx, out.Record)
 	return out, err
 }
 
@@ -120,7 +124,7 @@ func (o *Object) mergeTx(ctx context.Context, tx pgx.Tx, m Merge) (*Merged, erro
 // from is in the caller's order, each once.
 func (o *Object) lockMerge(ctx context.Context, tx pgx.Tx, m Merge) (into *Record, from []*Record, err error) {
 	a := auth.From(ctx)
-	def, err := o.k.Definition(ctx, o.Def.Name)
+	def, err := o.k.wholeDefinition(ctx, o.Def.Name)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -213,7 +217,11 @@ func (o *Object) sameMerge(ctx context.Context, into *Record, from []uuid.UUID, 
 // their unique values are free for the one that stays, and that one last, so that
 // an undo, which runs the other way round, meets the same order.
 func (o *Object) absorb(ctx context.Context, tx pgx.Tx, m Merge, into *Record, from []*Record) (*Merged, error) {
-	result, err := o.united(m, into, from)
+	seen, err := o.k.Definition(ctx, o.Def.Name)
+	if err != nil {
+		return nil, err
+	}
+	result, err := o.united(seen, m, into, from)
 	if err != nil {
 		return nil, err
 	}
@@ -270,7 +278,7 @@ func (o *Object) retire(ctx context.Context, tx pgx.Tx, into uuid.UUID, from []*
 // catchUp is the change from into as it is now, which pointers to the merged records
 // may have changed meanwhile (a company whose parent was one of them).
 func (o *Object) catchUp(ctx context.Context, tx pgx.Tx, before, result *Record) (*Change, error) {
-	def, err := o.k.Definition(ctx, o.Def.Name)
+	def, err := o.k.wholeDefinition(ctx, o.Def.Name)
 	if err != nil {
 		return nil, err
 	}

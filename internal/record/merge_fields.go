@@ -10,14 +10,14 @@ import (
 )
 
 // united is what into becomes: the decided values first, then what into has, then
-// what it lacks.
-func (o *Object) united(m Merge, into *Record, from []*Record) (*Record, error) {
+// what it lacks. seen is what the actor may decide about.
+func (o *Object) united(seen *Definition, m Merge, into *Record, from []*Record) (*Record, error) {
 	decided := maps.Clone(m.Values)
 	if decided == nil {
 		decided = Patch{}
 	}
 	for _, name := range slices.Sorted(maps.Keys(m.Chosen)) {
-		v, err := chosen(into, from, name, m.Chosen[name])
+		v, err := chosen(seen, into, from, name, m.Chosen[name])
 		if err != nil {
 			return nil, err
 		}
@@ -43,8 +43,8 @@ func (o *Object) united(m Merge, into *Record, from []*Record) (*Record, error) 
 }
 
 // chosen is the value that one of the records has.
-func chosen(into *Record, from []*Record, name string, id uuid.UUID) (any, error) {
-	if _, err := into.Def.writable(name, FromAPI); err != nil {
+func chosen(seen *Definition, into *Record, from []*Record, name string, id uuid.UUID) (any, error) {
+	if _, err := seen.writable(name, FromAPI); err != nil {
 		return nil, err
 	}
 	for _, r := range append([]*Record{into}, from...) {

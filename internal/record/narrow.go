@@ -1,6 +1,7 @@
 package record
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strings"
@@ -34,48 +35,78 @@ type narrowing struct {
 	ids      []uuid.UUID // all that can match; only when known
 	known    bool
 	patterns []string // of the search, when there are too many to name
+	def      *Definition
+	recheck  bool // what the patterns find must stand in fields of def as well
+}
+
+// narrowTo is narrow for a query that is still to be settled.
+func (o *Object) narrowTo(ctx context.Context, q Query) (narrowing, Query, error) {
+	def, err := o.k.Definition(ctx, o.Def.Name)
+	if err != nil {
+		return narrowing{}, q, err
+	}
+	q = q.settle(def)
+	n, err := o.narrow(ctx, q)
+	return n, q, err
 }
 
 // narrow asks the search documents, if the query has something for them.
 func (o *Object) narrow(ctx context.Context, q Query) (narrowing, error) {
+	def, err := o.k.Definition(ctx, o.Def.Name)
+	if err != nil {
+		return narrowing{}, err
+	}
+	n := narrowing{def: def}
 	if o.Def.NoSearch {
-		return narrowing{}, nil
+		return n, nil
 	}
 	most := mostForFilter
 	patterns := wordPatterns(searchWords(q.Search))
 	search := patterns
 	if len(patterns) > 0 {
 		most = mostForSearch
+		if n.recheck = def.hidesSearched(); n.recheck {
+			most = mostRechecked
+		}
 	}
 	if q.Trash { // the bin has no documents
-		return narrowing{}, nil
+		return n, nil
 	}
 	patterns = append(patterns, o.Def.filterPatterns(q.Filter)...)
 	if len(patterns) == 0 {
-		return narrowing{}, nil
+		return n, nil
 	}
-	n := narrowing{patterns: search}
-	err := o.k.DB.Read(ctx, db.Query{SQL: "select search_candidates($1, $2, $3)", Args: []any{patterns, o.Def.Name, most}}, func(rows pgx.Rows) error {
+	n.patterns = search
+	err = o.k.DB.Read(ctx, db.Query{SQL: "select search_candidates($1, $2, $3)", Args: []any{patterns, o.Def.Name, most}}, func(rows pgx.Rows) error {
 		ids, err := pgx.CollectExactlyOneRow(rows, pgx.RowTo[*[]uuid.UUID])
 		if err == nil && ids != nil {
 			n.ids, n.known = *ids, true
 		}
 		return err
 	})
+	if err == nil && n.known && n.recheck {
+		n.ids, err = o.rechecked(ctx, n.ids, searchWords(q.Search))
+	}
 	return n, err
 }
 
 // sql is the predicate that the narrowing adds, "" for none.
-func (n narrowing) sql(b *sqlBuilder, d *Definition, q Query, alias string) string {
+func (n narrowing) sql(b *sqlBuilder, q Query, alias string) string {
 	switch {
+	case n.def == nil:
+		return "" // nothing is searched for
 	case n.known:
 		return fmt.Sprintf("%s.id = any(%s)", alias, b.arg(n.ids))
 	case len(n.patterns) > 0:
 		// A scalar subquery, so that the planner cannot turn it into a join that
 		// reads every document.
-		return fmt.Sprintf("(select d.body from search_documents d where d.tenant_id = %[1]s.tenant_id and d.record_id = %[1]s.id) like all (%[2]s::text[])", alias, b.arg(n.patterns))
+		found := fmt.Sprintf("(select d.body from search_documents d where d.tenant_id = %[1]s.tenant_id and d.record_id = %[1]s.id) like all (%[2]s::text[])", alias, b.arg(n.patterns))
+		if !n.recheck {
+			return found
+		}
+		return found + " and (" + cmp.Or(b.plainSearch(n.def, searchWords(q.Search), alias), "false") + ")"
 	}
-	return b.plainSearch(d, searchWords(q.Search), alias)
+	return b.plainSearch(n.def, searchWords(q.Search), alias)
 }
 
 // plainSearch looks for words in the columns themselves: for the bin and for

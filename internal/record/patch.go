@@ -141,6 +141,9 @@ func (d *Definition) writable(name string, src Source) (*Field, error) {
 }
 
 func readOnly(f *Field) error {
+	if f.locked {
+		return refuse(f, "read_only", "Your role does not allow changing %s. Leave it out, or ask an admin.", f.Label)
+	}
 	return refuse(f, "read_only", "%s is set by the product and cannot be changed.", f.Label)
 }
 

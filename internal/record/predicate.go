@@ -27,7 +27,7 @@ func (o *Object) Predicate(ctx context.Context, q Query, args ...any) (Predicate
 		return Predicate{}, err
 	}
 	b := &sqlBuilder{actor: a, defs: o.k.resolver(ctx), args: append([]any(nil), args...)}
-	n, err := o.narrow(ctx, q)
+	n, q, err := o.narrowTo(ctx, q)
 	if err != nil {
 		return Predicate{}, err
 	}

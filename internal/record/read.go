@@ -25,6 +25,7 @@ type Query struct {
 	Limit  int
 	Cursor string
 	Sort   string
+	Prefer string // the product's own order, without Sort and where the actor has its fields
 	Filter Filter
 	Search string
 	Count  bool
@@ -106,7 +107,7 @@ func (o *Object) IDs(ctx context.Context, q Query, limit int) ([]uuid.UUID, erro
 	if err != nil {
 		return nil, err
 	}
-	n, err := o.narrow(ctx, q)
+	n, q, err := o.narrowTo(ctx, q)
 	if err != nil {
 		return nil, err
 	}

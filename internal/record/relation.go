@@ -96,7 +96,7 @@ type relation struct {
 func (k *Kernel) relations(ctx context.Context, target string) ([]relation, error) {
 	var out []relation
 	for _, o := range k.ObjectsFor(ctx) {
-		def, err := k.Definition(ctx, o.Def.Name)
+		def, err := k.wholeDefinition(ctx, o.Def.Name)
 		if err != nil {
 			return nil, err
 		}
@@ -262,7 +262,7 @@ func (o *Object) Related(ctx context.Context, ids []uuid.UUID) (map[string]int, 
 			return err
 		}
 		for _, p := range ways {
-			if a.Grants.Scope(p.o.Def.Name, auth.Read) == auth.None {
+			if a.Grants.Scope(p.o.Def.Name, auth.Read) == auth.None || o.k.withheld(ctx, p) {
 				continue
 			}
 			found, err := p.find(ctx, tx, a.TenantID, o.Def.Name, ids)

@@ -213,7 +213,7 @@ func (o *Object) rollUp(ctx context.Context, tx pgx.Tx, a *auth.Actor, changes [
 // leaving are the living ones of records that are about to be purged, as changes that
 // take them away: what counted them must count again.
 func (o *Object) leaving(ctx context.Context, tx pgx.Tx, ids []uuid.UUID) ([]*Change, error) {
-	def, err := o.k.Definition(ctx, o.Def.Name)
+	def, err := o.k.wholeDefinition(ctx, o.Def.Name)
 	if err != nil || len(o.k.rollUpsOver(def.set, o.Def.Name)) == 0 {
 		return nil, err
 	}

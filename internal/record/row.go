@@ -73,7 +73,12 @@ func (d *Definition) describe(packed []byte, cells []cell) *row {
 }
 
 // at is the first column of a field that every object has.
-func (d *Definition) at(field string) int { return d.offsets[d.byName[field].pos] }
+func (d *Definition) at(field string) int {
+	if d.whole != nil {
+		d = d.whole
+	}
+	return d.offsets[d.byName[field].pos]
+}
 
 var errRow = errors.New("not a row of this object")
 
@@ -130,7 +135,9 @@ func (r *row) show(d *Definition) (*Shown, error) {
 		return nil, err
 	}
 	s := rec.show()
-	r.shown.Store(s)
+	if !d.Narrowed() { // most see it whole: roles with limits would push that out
+		r.shown.Store(s)
+	}
 	return s, nil
 }
 

@@ -110,7 +110,11 @@ func (o *Object) ParseList(ctx context.Context, v url.Values, ignore ...string) 
 	}
 	q.Filter = And(inner, q.Filter)
 	if !v.Has("sort") {
-		q.Sort = view.Sort
+		if q.Sort = view.Sort; q.Sort != "" {
+			if err := p.def.CheckSort(q.Sort); err != nil {
+				return q, view, brokenView(view, err)
+			}
+		}
 	}
 	if !v.Has("q") {
 		q.Search = view.Search

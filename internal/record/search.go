@@ -147,8 +147,16 @@ func (k *Kernel) Search(ctx context.Context, query string, limit int) ([]Hit, er
 	if words == "" {
 		return nil, nil
 	}
-	order, err := k.findHits(ctx, a, words, limit)
-	if err == nil && len(order) == 0 {
+	whole, err := k.searchedWhole(ctx)
+	if err != nil {
+		return nil, err
+	}
+	depth := limit
+	if !whole {
+		depth = max(limit, searchDepth) // some will be dropped
+	}
+	order, err := k.findHits(ctx, a, words, depth)
+	if err == nil && len(order) == 0 && whole {
 		if words, err = k.respell(ctx, words); err == nil && words != "" {
 			order, err = k.findHits(ctx, a, words, limit)
 		}
@@ -170,7 +178,7 @@ func (k *Kernel) Search(ctx context.Context, query string, limit int) ([]Hit, er
 	}
 	var out []Hit
 	for _, f := range order {
-		if r := records[f.id]; r != nil && len(out) < limit {
+		if r := records[f.id]; r != nil && len(out) < limit && (whole || r.finds(words)) {
 			out = append(out, Hit{Object: f.object, Record: r})
 		}
 	}
@@ -232,6 +240,10 @@ func (o *Object) listRanked(ctx context.Context, a *auth.Actor, scope auth.Scope
 	if err != nil || len(page.Records) > 0 {
 		return page, err
 	}
+	// The words that others are corrected to may stand in hidden fields.
+	if whole, err := o.k.searchedWhole(ctx); err != nil || !whole {
+		return page, err
+	}
 	if words, err = o.k.respell(ctx, words); err != nil || words == "" {
 		return page, err
 	}
@@ -247,6 +259,17 @@ func (o *Object) rankedPage(ctx context.Context, a *auth.Actor, scope auth.Scope
 	if err != nil {
 		return nil, err
 	}
+	def, err := o.k.Definition(ctx, o.Def.Name)
+	if err != nil {
+		return nil, err
+	}
+	if def.hidesSearched() {
+		ids, err := o.rankedIDs(ctx, a, words)
+		if err != nil {
+			return nil, err
+		}
+		where += " and t.id = any(" + b.arg(ids) + ")"
+	}
 	from += " s join " + o.Def.Table + " t on t.tenant_id = " + b.arg(a.TenantID) + " and t.id = s.record_id"
 	var queries []db.Query
 	if q.Count {
@@ -261,13 +284,13 @@ func (o *Object) rankedPage(ctx context.Context, a *auth.Actor, scope auth.Scope
 	}
 	queries = append(queries, db.Query{Args: b.args, SQL: fmt.Sprintf("select %s, s.rank::text from %s where %s order by s.rank desc, t.id desc limit %d",
 		o.Def.selectList(), from, where, q.Limit+1)})
-	return o.readRanked(ctx, a, q, queries)
+	return def.readRanked(ctx, o.k.DB, a, q, queries)
 }
 
-func (o *Object) readRanked(ctx context.Context, a *auth.Actor, q Query, queries []db.Query) (*Page, error) {
+func (d *Definition) readRanked(ctx context.Context, database *db.DB, a *auth.Actor, q Query, queries []db.Query) (*Page, error) {
 	page := &Page{}
 	var ranks []string
-	err := o.k.DB.ReadMany(ctx, queries, func(i int, rows pgx.Rows) error {
+	err := database.ReadMany(ctx, queries, func(i int, rows pgx.Rows) error {
 		if i < len(queries)-1 {
 			n, err := pgx.CollectExactlyOneRow(rows, pgx.RowTo[int64])
 			page.Count = &n
@@ -276,7 +299,7 @@ func (o *Object) readRanked(ctx context.Context, a *auth.Actor, q Query, queries
 		var buf []cell
 		for rows.Next() {
 			buf = cells(rows, buf)
-			page.Records = append(page.Records, o.Def.scan(buf))
+			page.Records = append(page.Records, d.scan(buf))
 			ranks = append(ranks, buf[len(buf)-1].text())
 		}
 		return nil

@@ -171,7 +171,9 @@ type Act struct {
 }
 
 // Change locks the record, lets fn change it, and saves it under the act's name.
-// It needs the update right. fn may return an errs.Error to refuse.
+// It needs the update right, on each field that fn sets too. fn sees the whole record,
+// and may return an errs.Error to refuse. What comes back is whole as well: it is for
+// the act's own rules, an edge reads the record anew.
 func (s *Store[T]) Change(ctx context.Context, id uuid.UUID, act Act, fn func(ctx context.Context, tx pgx.Tx, t *T) error) (*T, error) {
 	var out *T
 	err := s.k.DB.Tx(ctx, func(ctx context.Context, tx pgx.Tx) error {
@@ -179,7 +181,7 @@ func (s *Store[T]) Change(ctx context.Context, id uuid.UUID, act Act, fn func(ct
 		if err != nil {
 			return err
 		}
-		def, err := s.k.Definition(ctx, s.Def.Name)
+		def, err := s.k.wholeDefinition(ctx, s.Def.Name)
 		if err != nil {
 			return err
 		}
@@ -202,10 +204,13 @@ func (s *Store[T]) Change(ctx context.Context, id uuid.UUID, act Act, fn func(ct
 			return err
 		}
 		t := To[T](c.New)
-		if err := fn(ctx, tx, t); err != nil {
+		if err := fn(Whole(ctx), tx, t); err != nil {
 			return err
 		}
 		c.New = def.unbind(reflect.ValueOf(t).Elem())
+		if err := s.mayAct(ctx, c); err != nil {
+			return err
+		}
 		c.Data = act.Data
 		if err := s.save(ctx, tx, []*Change{c}); err != nil {
 			return err

@@ -22,7 +22,12 @@ func (o *Object) Stream(ctx context.Context, q Query, fn func(ctx context.Contex
 	if err != nil {
 		return err
 	}
-	keys, err := o.Def.parseSort(q.Sort)
+	def, err := o.k.Definition(ctx, o.Def.Name)
+	if err != nil {
+		return err
+	}
+	q = q.settle(def)
+	keys, err := def.parseSort(q.Sort)
 	if err != nil {
 		return err
 	}
@@ -37,13 +42,13 @@ func (o *Object) Stream(ctx context.Context, q Query, fn func(ctx context.Contex
 			return err
 		}
 		list := fmt.Sprintf("select %s from %s t where %s order by %s", o.Def.selectList(), o.Def.Table, where, orderBy(keys, "t", false))
-		return o.fetchAll(ctx, tx, list, b.args, fn)
+		return def.fetchAll(ctx, tx, list, b.args, fn)
 	})
 }
 
 // fetchAll walks a cursor. Its statements are never kept prepared: "fetch" has
 // other columns with every object.
-func (o *Object) fetchAll(ctx context.Context, tx pgx.Tx, list string, args []any, fn func(context.Context, []*Record) error) error {
+func (d *Definition) fetchAll(ctx context.Context, tx pgx.Tx, list string, args []any, fn func(context.Context, []*Record) error) error {
 	declare := append([]any{pgx.QueryExecModeDescribeExec}, args...)
 	if _, err := tx.Exec(ctx, "declare records no scroll cursor for "+list, declare...); err != nil {
 		return err
@@ -54,7 +59,7 @@ func (o *Object) fetchAll(ctx context.Context, tx pgx.Tx, list string, args []an
 		if err != nil {
 			return err
 		}
-		batch := collect(rows, o.Def)
+		batch := collect(rows, d)
 		if err := rows.Err(); err != nil {
 			return err
 		}

@@ -104,7 +104,8 @@ func (k *Kernel) Undo(ctx context.Context, seq int64) (*Undone, error) {
 	if err != nil {
 		return nil, err
 	}
-	return u.out, nil
+	u.out.Conflicts, err = k.shownConflicts(ctx, u.out.Conflicts)
+	return u.out, err
 }
 
 // undoer takes journal rows back.
@@ -185,7 +186,11 @@ func (u *undoer) attempt(ctx context.Context, tx pgx.Tx, o *Object, entries []En
 	for i, e := range entries {
 		ops[i], which[i] = Operation{Kind: OpUpdate, ID: e.RecordID}, i
 	}
-	def, err := u.k.Definition(ctx, o.Def.Name)
+	def, err := u.k.wholeDefinition(ctx, o.Def.Name)
+	if err != nil {
+		return err
+	}
+	seen, err := u.k.Definition(ctx, o.Def.Name)
 	if err != nil {
 		return err
 	}
@@ -203,7 +208,7 @@ func (u *undoer) attempt(ctx context.Context, tx pgx.Tx, o *Object, entries []En
 			u.conflict(UndoConflict{Object: e.Object, RecordID: e.RecordID, Field: "id", Expected: e.RecordID, Reason: ConflictPurged})
 			continue
 		}
-		c, err := u.reverse(a, def, &entries[i], found[i])
+		c, err := u.reverse(a, def, seen, &entries[i], found[i])
 		if err != nil {
 			return err
 		}
@@ -221,8 +226,10 @@ func (u *undoer) attempt(ctx context.Context, tx pgx.Tx, o *Object, entries []En
 	return nil
 }
 
-// reverse makes the change that takes e back; nil when nothing is left to do.
-func (u *undoer) reverse(a *auth.Actor, def *Definition, e *Entry, current *Record) (*Change, error) {
+// reverse makes the change that takes e back; nil when nothing is left to do. What
+// touched fields that the actor, who has seen of def, may not set itself is refused:
+// an undo would set them.
+func (u *undoer) reverse(a *auth.Actor, def, seen *Definition, e *Entry, current *Record) (*Change, error) {
 	if u.undone[e.Seq] {
 		return nil, nil
 	}
@@ -237,10 +244,15 @@ func (u *undoer) reverse(a *auth.Actor, def *Definition, e *Entry, current *Reco
 	if _, moved := e.Changes["deleted_at"]; moved || isCreate(e) {
 		need = auth.Delete
 	}
-	scope := a.Grants.Scope(def.Name, need)
-	if !Allows(a, scope, current) {
+	refusal := error(nil)
+	if !Allows(a, a.Grants.Scope(def.Name, need), current) {
+		refusal = auth.Denied(def.Name, need)
+	} else if names := seen.barred(e.Changes); len(names) > 0 && !isCreate(e) {
+		refusal = errBarred(seen, names)
+	}
+	if refusal != nil {
 		if !u.batch {
-			return nil, auth.Denied(def.Name, need)
+			return nil, refusal
 		}
 		u.conflict(UndoConflict{Object: e.Object, RecordID: e.RecordID, Reason: ConflictForbidden})
 		u.keep(current)

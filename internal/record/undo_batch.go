@@ -109,7 +109,7 @@ func (k *Kernel) StartUndo(ctx context.Context, batch uuid.UUID) (*UndoRun, erro
 		out, err = readUndo(ctx, tx, `where tenant_id = $1 and id = $2`, auth.From(ctx).TenantID, *undone.BatchID)
 		return err
 	})
-	return out, err
+	return k.shownRun(ctx, out, err)
 }
 
 // undoBatch takes all rows of a batch back, within the transaction of ctx if there
@@ -186,7 +186,7 @@ func (k *Kernel) GetUndo(ctx context.Context, undo uuid.UUID) (*UndoRun, error) 
 	if !own && a.Grants.Scope(journalAdmin, auth.Execute) == auth.None {
 		return nil, errs.Missing("undo")
 	}
-	return out, nil
+	return k.shownRun(ctx, out, nil)
 }
 
 func readUndo(ctx context.Context, tx pgx.Tx, where string, args ...any) (*UndoRun, error) {
@@ -221,7 +221,7 @@ func (k *Kernel) ContinueUndo(ctx context.Context, undo uuid.UUID, until time.Ti
 			return nil, err
 		}
 		if r.State != UndoRunning || (!until.IsZero() && k.Now().After(until)) {
-			return r, nil
+			return k.shownRun(ctx, r, nil)
 		}
 	}
 }

@@ -68,6 +68,13 @@ func (o *Object) mayUnmerge(ctx context.Context, tx pgx.Tx, merge *Entry) ([]uui
 		from = append(from, uuidOf(v))
 		ops, which = append(ops, Operation{Kind: OpDelete, ID: uuidOf(v)}), append(which, i+1)
 	}
+	seen, err := o.k.Definition(ctx, o.Def.Name)
+	if err != nil {
+		return nil, err
+	}
+	if names := seen.barred(merge.Changes); len(names) > 0 {
+		return nil, errBarred(seen, names)
+	}
 	found, err := o.lockTargets(ctx, tx, a, o.Def, ops, which)
 	if err != nil {
 		return nil, err

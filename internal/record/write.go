@@ -93,6 +93,11 @@ func (o *Object) Apply(ctx context.Context, ops []Operation, atomic bool) ([]Res
 		out, err = o.applyTx(ctx, tx, ops, atomic)
 		return err
 	})
+	for i := range out {
+		if out[i].Record, err = o.shownAfter(ctx, out[i].Record, err); err != nil {
+			return out, err
+		}
+	}
 	return out, err
 }
 
@@ -211,7 +216,7 @@ func (o *Object) run(ctx context.Context, tx pgx.Tx, ops []Operation, which []in
 	if err != nil {
 		return err
 	}
-	def, err := o.k.Definition(ctx, o.Def.Name)
+	def, err := o.k.wholeDefinition(ctx, o.Def.Name)
 	if err != nil {
 		return err
 	}
@@ -412,6 +417,7 @@ func (o *Object) save(ctx context.Context, tx pgx.Tx, changes []*Change) error {
 	if len(changes) == 0 {
 		return nil
 	}
+	ctx = Whole(ctx) // rules go by all there is, whoever acts
 	a, err := auth.Must(ctx)
 	if err != nil {
 		return err

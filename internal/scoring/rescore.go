@@ -87,6 +87,7 @@ func (s *Service) scoreAndStore(ctx context.Context, m *loaded, object string, i
 	if err != nil {
 		return err
 	}
+	ctx = record.Whole(ctx) // a stored score is everybody's
 	sc, err := s.scorer(ctx, m, object)
 	if err != nil {
 		return err

@@ -28,6 +28,10 @@ type Env struct {
 	App *app.App
 	SQL *dbtest.DB
 	URL string
+
+	// Limited: answers are for roles with limits on fields, which the document that is
+	// checked against, everybody's, does not tell of.
+	Limited bool
 }
 
 // New starts the program on an empty database.
@@ -149,7 +153,7 @@ func (e *Env) Do(t testing.TB, key, method, path string, body any, header http.H
 	}
 	a := &Answer{Status: resp.StatusCode, Header: resp.Header, Raw: raw}
 	_ = json.Unmarshal(raw, &a.JSON)
-	if strings.HasPrefix(path, "/api/v1/") {
+	if strings.HasPrefix(path, "/api/v1/") && !e.Limited {
 		specOf(t, e.App).check(t, method, path, a)
 	}
 	return a

@@ -126,7 +126,7 @@ func (v *visit) mine(o *record.Object) record.Filter {
 }
 
 func (v *visit) list(o *record.Object, sort string, limit int, f record.Filter) (*record.Page, error) {
-	return o.List(v.ctx, record.Query{Sort: sort, Limit: limit, Count: true, Filter: f})
+	return o.List(v.ctx, record.Query{Prefer: sort, Limit: limit, Count: true, Filter: f})
 }
 
 func (v *visit) href(rec *record.Record) string {

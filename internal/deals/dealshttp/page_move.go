@@ -46,7 +46,7 @@ func (p *Pages) place(r *http.Request, in *deals.MoveInput, id uuid.UUID, at int
 	if err != nil {
 		return err
 	}
-	q := record.Query{Sort: "position", Limit: min(at+2, record.MaxLimit), Filter: record.Filter{All: []record.Filter{p.s.Deals.Where("stage_id", record.Eq, in.StageID), filter}}}
+	q := record.Query{Prefer: "position", Limit: min(at+2, record.MaxLimit), Filter: record.Filter{All: []record.Filter{p.s.Deals.Where("stage_id", record.Eq, in.StageID), filter}}}
 	found, err := p.s.Deals.List(r.Context(), q)
 	if err != nil {
 		return err

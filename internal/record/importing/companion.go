@@ -46,10 +46,8 @@ func (s *Service) companions(ctx context.Context, def *record.Definition) map[st
 		if !ok || name == def.Name || a == nil || a.Grants.Scope(name, auth.Create) == auth.None || a.Grants.Scope(name, auth.Read) == auth.None {
 			continue
 		}
-		if relationTo(def, name) == "" && relationTo(o.Def, def.Name) == "" {
-			continue
-		}
-		if d, err := s.k.Definition(ctx, name); err == nil {
+		d, err := s.k.Definition(ctx, o.Def.Name)
+		if err == nil && (relationTo(def, name) != "" || relationTo(d, def.Name) != "") {
 			out[name] = d
 		}
 	}

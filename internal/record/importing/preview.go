@@ -40,12 +40,12 @@ type PreviewColumn struct {
 
 // Keys are the fields by which records of an object can be found again.
 func (s *Service) Keys(ctx context.Context, object string) []Target {
-	o, err := s.object(ctx, object)
+	def, err := s.k.Definition(ctx, object)
 	if err != nil {
 		return nil
 	}
 	var out []Target
-	for _, f := range o.Def.Fields {
+	for _, f := range def.Fields {
 		if keyTypes[f.Type.Name()] && (f.Unique || f.Name == "id" || f.Name == "email" || f.Name == "domain") {
 			out = append(out, Target{Field: f.Name, Label: f.Label})
 		}

@@ -188,7 +188,11 @@ func (r *run) lookup(ctx context.Context, object string) (*lookup, error) {
 	if !ok {
 		return nil, nil
 	}
-	r.lookups[object] = newLookup(o.Def)
+	def, err := r.k.Definition(ctx, o.Def.Name)
+	if err != nil {
+		return nil, err
+	}
+	r.lookups[object] = newLookup(def)
 	return r.lookups[object], nil
 }
 
@@ -212,6 +216,10 @@ func (at *attempt) makeMissing(ctx context.Context, object string, names []strin
 	if !ok || len(names) == 0 {
 		return nil
 	}
+	def, err := at.k.Definition(ctx, object)
+	if err != nil {
+		return err
+	}
 	// Spellings of one name make one record.
 	first := map[string]uuid.UUID{}
 	var ops []record.Operation
@@ -221,7 +229,7 @@ func (at *attempt) makeMissing(ctx context.Context, object string, names []strin
 			continue
 		}
 		if first[key] == uuid.Nil {
-			op := record.Operation{Kind: record.OpCreate, ID: id.New(), Patch: at.named(o.Def, name)}
+			op := record.Operation{Kind: record.OpCreate, ID: id.New(), Patch: at.named(def, name)}
 			first[key] = op.ID
 			ops = append(ops, op)
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -70,6 +71,9 @@ func (at *attempt) diff(ctx context.Context) error {
 	})
 	if err != nil {
 		return fmt.Errorf("read the sample: %w", err)
+	}
+	for _, s := range at.sample {
+		maps.DeleteFunc(s.Changes, func(name string, _ [2]any) bool { return at.def.Narrowed() && !at.def.Has(name) })
 	}
 	for i, s := range at.sample {
 		for _, c := range at.imp.Columns {

@@ -118,7 +118,11 @@ func (p *Pages) activity(ctx context.Context, o *record.Object, form url.Values,
 		values["due_at"] = inUTC(form.Get("due_at"), zoneOf(a))
 	}
 	values["subject"] = subject
-	patch, err := o.Def.ParseText(values, record.FromText, a.Currency)
+	def, err := p.k.Definition(ctx, o.Def.Name)
+	if err != nil {
+		return nil, err
+	}
+	patch, err := def.ParseText(values, record.FromText, a.Currency)
 	if err != nil {
 		return nil, err
 	}
