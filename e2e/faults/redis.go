@@ -3,65 +3,10 @@ package faults
 import (
 	"context"
 	"net"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"sync/atomic"
 	"testing"
 	"time"
-
-	"github.com/redis/go-redis/v9"
-
-	"crm/e2e"
 )
-
-// Redis is a redis-server of the test's own on a unix socket.
-type Redis struct {
-	Socket string
-	Raw    *redis.Client // patient, for set-up and assertions
-
-	cmd *exec.Cmd
-}
-
-// StartRedis runs until the test ends.
-func StartRedis(t testing.TB) *Redis {
-	t.Helper()
-	dir, err := os.MkdirTemp("", "crm-redis-") // t.TempDir is too long for a socket's name
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	r := &Redis{Socket: filepath.Join(dir, "s")}
-	r.Raw = redis.NewClient(&redis.Options{Network: "unix", Addr: r.Socket})
-	t.Cleanup(func() { _ = r.Raw.Close() })
-	t.Cleanup(func() { r.Kill(t) })
-	r.Start(t)
-	return r
-}
-
-// Start runs the server, again after a Kill.
-func (r *Redis) Start(t testing.TB) {
-	t.Helper()
-	bin, err := exec.LookPath("redis-server")
-	if err != nil {
-		t.Fatal("redis-server is needed for these tests: apt-get install redis-server")
-	}
-	r.cmd = exec.Command(bin, "--port", "0", "--unixsocket", r.Socket, "--save", "", "--appendonly", "no", "--dir", filepath.Dir(r.Socket)) //nolint:noctx,gosec // ended by Kill
-	if err := r.cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	e2e.Until(t, 20*time.Second, "redis answers", func() bool { return r.Raw.Ping(context.Background()).Err() == nil })
-}
-
-// Kill ends it without a word. It may be dead already.
-func (r *Redis) Kill(testing.TB) {
-	if r.cmd == nil {
-		return
-	}
-	_ = r.cmd.Process.Kill()
-	_ = r.cmd.Wait() // how it ended is what we did to it
-	r.cmd = nil
-}
 
 // Proxy passes bytes on to a unix socket, each piece as late as Delay says.
 type Proxy struct {

@@ -13,6 +13,7 @@ import (
 
 	"crm/e2e"
 	"crm/e2e/faults"
+	"crm/internal/platform/cache/redistest"
 )
 
 // pair is two tenants whose readers must only ever see their own.
@@ -138,19 +139,19 @@ func (p *pair) fallback(t *testing.T) float64 {
 // and Redis is used again when it is back.
 func TestRedisKilled(t *testing.T) {
 	t.Parallel()
-	redis := faults.StartRedis(t)
+	redis := redistest.Start(t)
 	p := withRedis(t, "unix://"+redis.Socket)
 	p.load.atWork(t)
 	p.reads(t, 100)
 	calm := p.fallback(t)
-	redis.Kill(t)
+	redis.Kill()
 	p.reads(t, 200)
 	p.load.moves(t, 50)
 	p.signIn(t)
 	if alone := p.fallback(t); alone <= calm {
 		t.Errorf("nothing was counted in the process while Redis was away: %v", alone)
 	}
-	redis.Start(t)
+	redis.Run(t)
 	e2e.Until(t, time.Minute, "Redis is used again", func() bool {
 		n, err := redis.Raw.DBSize(context.Background()).Result()
 		return err == nil && n > 0
@@ -162,7 +163,7 @@ func TestRedisKilled(t *testing.T) {
 // TestRedisSlow (F14): a Redis that takes two seconds is left alone.
 func TestRedisSlow(t *testing.T) {
 	t.Parallel()
-	redis := faults.StartRedis(t)
+	redis := redistest.Start(t)
 	proxy := faults.StartProxy(t, redis.Socket)
 	p := withRedis(t, "redis://"+proxy.Addr)
 	p.load.atWork(t)
@@ -187,7 +188,7 @@ func TestRedisSlow(t *testing.T) {
 // TestRedisFlushed (F15): nothing lives only there, and nobody gets another's.
 func TestRedisFlushed(t *testing.T) {
 	t.Parallel()
-	redis := faults.StartRedis(t)
+	redis := redistest.Start(t)
 	p := withRedis(t, "unix://"+redis.Socket)
 	p.load.atWork(t)
 	for range 10 * rounds {

@@ -15,6 +15,7 @@ import (
 	"crm/internal/leads"
 	"crm/internal/messaging"
 	"crm/internal/objects"
+	"crm/internal/platform/blob"
 	"crm/internal/platform/config"
 	"crm/internal/platform/egress"
 	"crm/internal/platform/jobs"
@@ -38,8 +39,8 @@ type services struct {
 	Undos      *undoing.Service
 
 	registry   *jobs.Registry
-	importsDir *importing.Dir
-	exportsDir *exporting.Dir
+	importsDir *blob.Dir
+	exportsDir *blob.Dir
 }
 
 // build makes the contexts one after the other; what one needs of another is
@@ -119,11 +120,11 @@ func (a *App) connectJobs() error {
 	a.Metrics.Registry.MustRegister(a.Messaging.Collector(), a.Kernel.Collector())
 	a.Undos = undoing.New(undoing.Deps{Kernel: a.Kernel, Jobs: a.Jobs, Now: a.now, Log: a.Log, Actor: a.Identity.Refresh})
 	var err error
-	if a.importsDir, err = importing.OpenDir(filepath.Join(a.Cfg.DataDir, "imports")); err != nil {
+	if a.importsDir, err = blob.OpenDir(filepath.Join(a.Cfg.DataDir, "imports")); err != nil {
 		return err
 	}
 	a.Imports = importing.New(importing.Deps{Kernel: a.Kernel, Files: a.importsDir, Jobs: a.Jobs, Log: a.Log, Now: a.now, Actor: a.Identity.Refresh})
-	if a.exportsDir, err = exporting.OpenDir(filepath.Join(a.Cfg.DataDir, "exports")); err != nil {
+	if a.exportsDir, err = blob.OpenDir(filepath.Join(a.Cfg.DataDir, "exports")); err != nil {
 		return err
 	}
 	a.Exports = exporting.New(exporting.Deps{Kernel: a.Kernel, Files: a.exportsDir, Jobs: a.Jobs, Log: a.Log, Now: a.now, Actor: a.Identity.Refresh, Tenants: a.Identity.TenantIDs})

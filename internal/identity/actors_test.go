@@ -2,39 +2,16 @@ package identity_test
 
 import (
 	"context"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/redis/go-redis/v9"
-
 	"crm/internal/identity"
 	"crm/internal/platform/auth"
 	"crm/internal/platform/cache"
+	"crm/internal/platform/cache/redistest"
 	"crm/internal/record"
 )
-
-// startRedis runs a real one and returns its socket and a client.
-func startRedis(t *testing.T) (string, *redis.Client) {
-	t.Helper()
-	dir, err := os.MkdirTemp("", "redis") // t.TempDir is too long for a socket's name
-	must(t, err)
-	socket := filepath.Join(dir, "s")
-	cmd := exec.Command("redis-server", "--port", "0", "--unixsocket", socket, "--save", "", "--dir", dir)
-	must(t, cmd.Start())
-	client := redis.NewClient(&redis.Options{Network: "unix", Addr: socket})
-	t.Cleanup(func() {
-		_ = client.Close()
-		_ = cmd.Process.Kill()
-		_ = cmd.Wait()
-		_ = os.RemoveAll(dir)
-	})
-	soon(t, "redis answers", func() bool { return client.Ping(t.Context()).Err() == nil })
-	return socket, client
-}
 
 func soon(t *testing.T, what string, holds func() bool) {
 	t.Helper()
@@ -67,8 +44,8 @@ func (w *world) process(t *testing.T, socket string) *identity.Service {
 func TestAWithdrawnRightIsHonouredNoLonger(t *testing.T) {
 	t.Parallel()
 	w := setup(t)
-	socket, raw := startRedis(t)
-	a, b := w.process(t, socket), w.process(t, socket)
+	redis := redistest.Start(t)
+	a, b := w.process(t, redis.Socket), w.process(t, redis.Socket)
 	role, err := a.Roles.Create(w.admin, &identity.Role{Key: "helper", Name: "Helper", Grants: map[string]any{"contact:read": "all"}})
 	must(t, err)
 	user := w.user(t, w.admin, "uma@gamma.test", "helper")
@@ -100,9 +77,9 @@ func TestAWithdrawnRightIsHonouredNoLonger(t *testing.T) {
 		}
 		soon(t, tt.what+" is withdrawn elsewhere", func() bool { x, err := tt.ask(b); return err == nil && tt.gone(x) })
 	}
-	for _, name := range raw.Keys(t.Context(), "*").Val() {
+	for _, name := range redis.Raw.Keys(t.Context(), "*").Val() {
 		for _, token := range []string{key.Token, session.Token} {
-			if strings.Contains(name+raw.Get(t.Context(), name).Val(), token) {
+			if strings.Contains(name+redis.Raw.Get(t.Context(), name).Val(), token) {
 				t.Errorf("Redis holds a token, under %s", name)
 			}
 		}

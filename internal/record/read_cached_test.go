@@ -12,6 +12,7 @@ import (
 
 	"crm/internal/platform/auth"
 	"crm/internal/platform/cache"
+	"crm/internal/platform/cache/redistest"
 	"crm/internal/platform/errs"
 	"crm/internal/record"
 	"crm/internal/record/recordtest"
@@ -195,8 +196,8 @@ func TestAJobReadsTheDatabase(t *testing.T) {
 
 func TestAnotherProcessSeesChanges(t *testing.T) {
 	t.Parallel()
-	redis := startRedis(t)
-	for name, url := range map[string]string{"without Redis": "", "with Redis": redis.url, "Redis gone": "unix:///nowhere/s"} {
+	redis := redistest.Start(t)
+	for name, url := range map[string]string{"without Redis": "", "with Redis": redis.URL, "Redis gone": "unix:///nowhere/s"} {
 		e := recordtest.New(t)
 		a, b := openDesk(t, e, url), openDesk(t, e, url)
 		c := a.make(t, e.Admin, "v1")
@@ -222,8 +223,8 @@ func TestAnotherProcessSeesChanges(t *testing.T) {
 // Readers and writers at once: nobody who wrote reads older afterwards.
 func TestWritersReadTheirWrites(t *testing.T) {
 	t.Parallel()
-	redis := startRedis(t)
-	for _, url := range []string{"", redis.url} {
+	redis := redistest.Start(t)
+	for _, url := range []string{"", redis.URL} {
 		e := recordtest.New(t)
 		d := openDesk(t, e, url)
 		c := d.make(t, e.Admin, "0")

@@ -3,62 +3,23 @@ package record_test
 import (
 	"context"
 	"log/slog"
-	"net"
-	"os"
-	"os/exec"
-	"path/filepath"
-	"sync"
 	"testing"
 	"time"
 
 	"crm/internal/platform/cache"
+	"crm/internal/platform/cache/redistest"
 	"crm/internal/record"
 	"crm/internal/record/recordtest"
 )
-
-// redisServer is a real Redis on a socket of its own.
-type redisServer struct {
-	url  string
-	kill func()
-}
-
-func startRedis(t *testing.T) *redisServer {
-	t.Helper()
-	bin, err := exec.LookPath("redis-server")
-	if err != nil {
-		t.Fatal("redis-server is needed for this test: apt-get install redis-server")
-	}
-	dir, err := os.MkdirTemp("", "redis") // t.TempDir is too long for a socket's name
-	if err != nil {
-		t.Fatal(err)
-	}
-	socket := filepath.Join(dir, "s")
-	cmd := exec.CommandContext(t.Context(), bin, "--port", "0", "--unixsocket", socket, "--save", "", "--dir", dir)
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	stop := sync.OnceFunc(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
-	t.Cleanup(func() { stop(); _ = os.RemoveAll(dir) })
-	deadline := time.Now().Add(20 * time.Second)
-	for time.Now().Before(deadline) {
-		if conn, err := net.Dial("unix", socket); err == nil {
-			_ = conn.Close()
-			return &redisServer{"unix://" + socket, stop}
-		}
-		<-time.After(20 * time.Millisecond)
-	}
-	t.Fatal("redis-server does not answer")
-	return nil
-}
 
 // TestCustomFieldsThroughRedis: a second process finds a tenant's custom fields in
 // Redis, whole enough to read input with, and goes on when Redis is gone.
 func TestCustomFieldsThroughRedis(t *testing.T) {
 	t.Parallel()
-	redis := startRedis(t)
+	redis := redistest.Start(t)
 	e := recordtest.New(t)
 	process := func() *record.Kernel {
-		space, err := cache.Open(cache.Deps{RedisURL: redis.url})
+		space, err := cache.Open(cache.Deps{RedisURL: redis.URL})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -88,7 +49,7 @@ func TestCustomFieldsThroughRedis(t *testing.T) {
 			t.Errorf("%s process takes an option that does not exist", name)
 		}
 	}
-	redis.kill()
+	redis.Kill()
 	if def, err := process().Definition(e.Admin, "account"); err != nil || len(def.CustomFields()) != 1 {
 		t.Errorf("without Redis: %v", err)
 	}

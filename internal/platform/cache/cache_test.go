@@ -11,6 +11,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"crm/internal/platform/cache"
+	"crm/internal/platform/cache/redistest"
 	"crm/internal/platform/id"
 )
 
@@ -29,7 +30,7 @@ func want(t *testing.T, c *cache.Aside[thing], k cache.Key, load func(context.Co
 }
 
 // remember stores a version through one process until another finds it in Redis.
-func remember(t *testing.T, s *server, k cache.Key, version int64) {
+func remember(t *testing.T, s *redistest.Server, k cache.Key, version int64) {
 	t.Helper()
 	eventually(t, "redis has the value", func() bool {
 		if _, err := replica(t, s).Get(t.Context(), k, gives(version)); err != nil {
@@ -80,14 +81,14 @@ func TestForgettingTakesOneOrTheGroup(t *testing.T) {
 // reader stores what it has.
 func TestWhatChangedWhileItWasLoadedIsNotKept(t *testing.T) {
 	t.Parallel()
-	s := startRedis(t)
+	s := redistest.Start(t)
 	ways := map[string]func(k cache.Key) []cache.Floor{
 		"one":   func(k cache.Key) []cache.Floor { return []cache.Floor{{ID: k.ID, Version: 2}} },
 		"past":  func(k cache.Key) []cache.Floor { return []cache.Floor{{ID: k.ID}} },
 		"group": func(cache.Key) []cache.Floor { return nil },
 	}
 	for name, floors := range ways {
-		space := process(t, cache.Deps{RedisURL: s.url})
+		space := process(t, cache.Deps{RedisURL: s.URL})
 		for tier, c := range map[string]*cache.Aside[thing]{"local": things(t, process(t, cache.Deps{}), true), "redis": things(t, space, false)} {
 			writer := c
 			if tier == "redis" {
@@ -110,7 +111,7 @@ func TestWhatChangedWhileItWasLoadedIsNotKept(t *testing.T) {
 
 func TestAnOlderVersionNeverTakesThePlaceOfANewer(t *testing.T) {
 	t.Parallel()
-	s := startRedis(t)
+	s := redistest.Start(t)
 	for tier, c := range map[string]*cache.Aside[thing]{"local": things(t, process(t, cache.Deps{}), true), "redis": replica(t, s)} {
 		other := c
 		if tier == "redis" {
@@ -132,7 +133,7 @@ func TestAnOlderVersionNeverTakesThePlaceOfANewer(t *testing.T) {
 // A lagging source gives what is older than the mark says.
 func TestAVersionBelowTheMarkIsNotKept(t *testing.T) {
 	t.Parallel()
-	s, k := startRedis(t), newKey()
+	s, k := redistest.Start(t), newKey()
 	c := replica(t, s)
 	c.Forget(t.Context(), k.Tenant, k.Group, cache.Floor{ID: k.ID, Version: 5})
 	want(t, c, k, gives(4), 4)
@@ -141,7 +142,7 @@ func TestAVersionBelowTheMarkIsNotKept(t *testing.T) {
 
 func TestAnotherProcessFindsTheValueInRedis(t *testing.T) {
 	t.Parallel()
-	s, k := startRedis(t), newKey()
+	s, k := redistest.Start(t), newKey()
 	remember(t, s, k, 1)
 	replica(t, s).Forget(t.Context(), k.Tenant, k.Group, cache.Floor{ID: k.ID, Version: 2})
 	want(t, replica(t, s), k, gives(2), 2)
@@ -150,11 +151,11 @@ func TestAnotherProcessFindsTheValueInRedis(t *testing.T) {
 
 func TestSeveralAtOnce(t *testing.T) {
 	t.Parallel()
-	s, a := startRedis(t), newKey()
+	s, a := redistest.Start(t), newKey()
 	b, gone := cache.Key{Tenant: a.Tenant, Group: a.Group, ID: id.New()}, cache.Key{Tenant: a.Tenant, Group: a.Group, ID: id.New()}
 	remember(t, s, a, 1)
 	eventually(t, "one of three is loaded", func() bool {
-		c := things(t, process(t, cache.Deps{RedisURL: s.url}), true)
+		c := things(t, process(t, cache.Deps{RedisURL: s.URL}), true)
 		var asked int
 		load := func(_ context.Context, missing []cache.Key) (map[cache.Key]thing, error) {
 			asked = len(missing)
@@ -170,18 +171,18 @@ func TestSeveralAtOnce(t *testing.T) {
 }
 
 // planted moves a value that Redis has to the place of another key.
-func planted(t *testing.T, s *server, from, to cache.Key, change func(string) string) {
+func planted(t *testing.T, s *redistest.Server, from, to cache.Key, change func(string) string) {
 	t.Helper()
-	names, err := s.raw.Keys(t.Context(), "*"+from.ID.String()).Result()
+	names, err := s.Raw.Keys(t.Context(), "*"+from.ID.String()).Result()
 	if err != nil || len(names) != 1 {
 		t.Fatal(names, err)
 	}
 	move := func(name string) string {
 		return strings.ReplaceAll(strings.ReplaceAll(name, from.Tenant.String(), to.Tenant.String()), from.ID.String(), to.ID.String())
 	}
-	value := s.raw.Get(t.Context(), names[0]).Val()
+	value := s.Raw.Get(t.Context(), names[0]).Val()
 	group := strings.TrimSuffix(names[0], ":"+from.ID.String()) + "#"
-	if err := s.raw.MSet(t.Context(), move(group), s.raw.Get(t.Context(), group).Val(), move(names[0]), change(value)).Err(); err != nil {
+	if err := s.Raw.MSet(t.Context(), move(group), s.Raw.Get(t.Context(), group).Val(), move(names[0]), change(value)).Err(); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -202,13 +203,13 @@ func TestWhatIsNotTheReadersOwnIsAbsentAndCounted(t *testing.T) {
 		"cut off":          {"miss", func(k cache.Key) cache.Key { return k }, func(s string) string { return s[:40] }},
 	}
 	for name, tt := range tests {
-		s, k := startRedis(t), newKey()
+		s, k := redistest.Start(t), newKey()
 		remember(t, s, k, 1)
 		to := tt.to(k)
 		eventually(t, name+" is counted", func() bool {
 			remember(t, s, k, 1)
 			planted(t, s, k, to, tt.change)
-			space := process(t, cache.Deps{RedisURL: s.url})
+			space := process(t, cache.Deps{RedisURL: s.URL})
 			want(t, things(t, space, false), to, gives(9), 9)
 			replica(t, s).Forget(t.Context(), k.Tenant, k.Group)
 			return count(space, "redis", tt.result) == 1
@@ -251,18 +252,18 @@ func TestHitsAndMissesAreCounted(t *testing.T) {
 
 func TestAKilledRedisCostsNoAnswer(t *testing.T) {
 	t.Parallel()
-	s, k := startRedis(t), newKey()
+	s, k := redistest.Start(t), newKey()
 	remember(t, s, k, 1)
-	space := process(t, cache.Deps{RedisURL: s.url})
+	space := process(t, cache.Deps{RedisURL: s.URL})
 	c := things(t, space, false)
-	s.kill()
+	s.Kill()
 	if space.Ping(t.Context()) == nil {
 		t.Error("a dead redis answers")
 	}
 	want(t, c, k, gives(2), 2)
 	c.Forget(t.Context(), k.Tenant, k.Group)
 	want(t, c, k, gives(3), 3)
-	s.start(t)
+	s.Run(t)
 	eventually(t, "redis is used again", func() bool {
 		want(t, c, k, gives(4), 4)
 		v, err := c.Get(t.Context(), k, absent)
@@ -278,11 +279,11 @@ func TestAnAbsentRedisCostsNoAnswer(t *testing.T) {
 
 func TestAFlushedRedisCostsNoAnswer(t *testing.T) {
 	t.Parallel()
-	s, k := startRedis(t), newKey()
+	s, k := redistest.Start(t), newKey()
 	remember(t, s, k, 1)
 	c := replica(t, s)
 	// The flush comes between looking and storing, too.
-	if _, err := c.Get(t.Context(), newKey(), func(ctx context.Context) (thing, error) { return thing{}, s.raw.FlushAll(ctx).Err() }); err != nil {
+	if _, err := c.Get(t.Context(), newKey(), func(ctx context.Context) (thing, error) { return thing{}, s.Raw.FlushAll(ctx).Err() }); err != nil {
 		t.Fatal(err)
 	}
 	want(t, c, k, gives(2), 2)
@@ -293,15 +294,15 @@ func TestAFlushedRedisCostsNoAnswer(t *testing.T) {
 // values whose change nobody could tell it.
 func TestARestoredRedisIsNotBelieved(t *testing.T) {
 	t.Parallel()
-	s, k := startRedis(t), newKey()
+	s, k := redistest.Start(t), newKey()
 	remember(t, s, k, 1)
-	if err := s.raw.Save(t.Context()).Err(); err != nil {
+	if err := s.Raw.Save(t.Context()).Err(); err != nil {
 		t.Fatal(err)
 	}
 	replica(t, s).Forget(t.Context(), k.Tenant, k.Group, cache.Floor{ID: k.ID, Version: 2})
-	s.kill()
-	s.start(t)
-	if names, err := s.raw.Keys(t.Context(), "*"+k.ID.String()).Result(); err != nil || len(names) != 1 {
+	s.Kill()
+	s.Run(t)
+	if names, err := s.Raw.Keys(t.Context(), "*"+k.ID.String()).Result(); err != nil || len(names) != 1 {
 		t.Fatalf("the old value did not come back: %v, %v", names, err)
 	}
 	want(t, replica(t, s), k, gives(2), 2)
@@ -310,7 +311,7 @@ func TestARestoredRedisIsNotBelieved(t *testing.T) {
 // What could not be told is told before Redis is asked again.
 func TestAChangeThatRedisMissedIsMadeUpFor(t *testing.T) {
 	t.Parallel()
-	s, k := startRedis(t), newKey()
+	s, k := redistest.Start(t), newKey()
 	remember(t, s, k, 1)
 	var now atomic.Int64
 	c := things(t, process(t, cache.Deps{RedisURL: startStopped(t, s), Now: func() time.Time { return time.Unix(now.Load(), 0) }}), false)
@@ -360,7 +361,7 @@ func TestASlowRedisIsGivenUpAndThenTriedByOne(t *testing.T) {
 
 func TestADelayedRedisCostsNoAnswer(t *testing.T) {
 	t.Parallel()
-	s, k := startRedis(t), newKey()
+	s, k := redistest.Start(t), newKey()
 	remember(t, s, k, 1)
 	space := process(t, cache.Deps{RedisURL: startSlow(t, s, 200*time.Millisecond), Now: still})
 	c := things(t, space, false)
@@ -374,12 +375,12 @@ func TestADelayedRedisCostsNoAnswer(t *testing.T) {
 
 func TestACallerWhoLeavesDoesNotPauseRedisForTheOthers(t *testing.T) {
 	t.Parallel()
-	s, k := startRedis(t), newKey()
+	s, k := redistest.Start(t), newKey()
 	remember(t, s, k, 1)
 	gone, leave := context.WithCancel(t.Context())
 	leave()
 	eventually(t, "redis is asked although a caller left", func() bool {
-		c := things(t, process(t, cache.Deps{RedisURL: s.url, Now: still}), false)
+		c := things(t, process(t, cache.Deps{RedisURL: s.URL, Now: still}), false)
 		_, _ = c.Get(gone, k, absent)
 		v, _ := c.Get(t.Context(), k, absent)
 		return v.Version == 1

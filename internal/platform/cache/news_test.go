@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"crm/internal/platform/cache"
+	"crm/internal/platform/cache/redistest"
 	"crm/internal/platform/db"
 	"crm/internal/platform/db/dbtest"
 	"crm/internal/platform/id"
@@ -125,8 +126,8 @@ func TestALostConnectionForgetsEverything(t *testing.T) {
 // A writer that cannot reach Redis has the others tell it.
 func TestAChangeThatRedisCannotBeToldIsToldByTheOthers(t *testing.T) {
 	t.Parallel()
-	in, r := install(t), startRedis(t)
-	b, theirs := in.process(t, cache.Deps{RedisURL: r.url})
+	in, r := install(t), redistest.Start(t)
+	b, theirs := in.process(t, cache.Deps{RedisURL: r.URL})
 	listen(t, b)
 	_, cutOff := in.process(t, cache.Deps{RedisURL: "unix:///nowhere/redis.sock"})
 	k := newKey()

@@ -4,66 +4,14 @@ import (
 	"context"
 	"io"
 	"net"
-	"os"
-	"os/exec"
-	"path/filepath"
-	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
 
-	"github.com/redis/go-redis/v9"
-
 	"crm/internal/platform/cache"
+	"crm/internal/platform/cache/redistest"
 )
-
-// server is a real Redis on a socket of its own: no port that another test could
-// take between choosing and using it.
-type server struct {
-	url    string
-	socket string
-	raw    *redis.Client // patient, for set-up and assertions
-	cmd    *exec.Cmd
-	once   sync.Once
-}
-
-func startRedis(t *testing.T) *server {
-	t.Helper()
-	dir, err := os.MkdirTemp("", "redis") // t.TempDir is too long for a socket's name
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	s := &server{socket: filepath.Join(dir, "s")}
-	s.url = "unix://" + s.socket
-	s.raw = redis.NewClient(&redis.Options{Network: "unix", Addr: s.socket})
-	t.Cleanup(func() { _ = s.raw.Close() })
-	s.start(t)
-	return s
-}
-
-func (s *server) start(t *testing.T) {
-	t.Helper()
-	bin, err := exec.LookPath("redis-server")
-	if err != nil {
-		t.Fatal("redis-server is needed for these tests: apt-get install redis-server")
-	}
-	s.once = sync.Once{}
-	s.cmd = exec.Command(bin, "--port", "0", "--unixsocket", s.socket, "--save", "", "--appendonly", "no", "--dir", filepath.Dir(s.socket))
-	if err := s.cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(s.kill)
-	eventually(t, "redis answers", func() bool { return s.raw.Ping(t.Context()).Err() == nil })
-}
-
-func (s *server) kill() {
-	s.once.Do(func() {
-		_ = s.cmd.Process.Kill()
-		_ = s.cmd.Wait()
-	})
-}
 
 // mute accepts connections, reads, and never answers, as a Redis does whose
 // machine swaps. It counts what was sent to it.
@@ -97,7 +45,7 @@ func startMute(t *testing.T) *mute {
 }
 
 // startSlow passes everything on to a real Redis, each answer after a delay.
-func startSlow(t *testing.T, s *server, delay time.Duration) string {
+func startSlow(t *testing.T, s *redistest.Server, delay time.Duration) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -110,7 +58,7 @@ func startSlow(t *testing.T, s *server, delay time.Duration) string {
 			if err != nil {
 				return
 			}
-			go passSlowly(conn, s.socket, delay)
+			go passSlowly(conn, s.Socket, delay)
 		}
 	}()
 	return "redis://" + l.Addr().String()
@@ -187,9 +135,9 @@ func things(t *testing.T, s *cache.Space, local bool) *cache.Aside[thing] {
 }
 
 // replica has nothing of its own, only Redis.
-func replica(t *testing.T, s *server) *cache.Aside[thing] {
+func replica(t *testing.T, s *redistest.Server) *cache.Aside[thing] {
 	t.Helper()
-	return things(t, process(t, cache.Deps{RedisURL: s.url}), false)
+	return things(t, process(t, cache.Deps{RedisURL: s.URL}), false)
 }
 
 // eventually polls until the condition holds; the limit is generous because it
@@ -210,17 +158,17 @@ func gives(version int64) func(context.Context) (thing, error) {
 }
 
 // startStopped is the address of a server that is halted until resume.
-func startStopped(t *testing.T, s *server) string {
+func startStopped(t *testing.T, s *redistest.Server) string {
 	t.Helper()
-	if err := s.cmd.Process.Signal(syscall.SIGSTOP); err != nil {
+	if err := s.Process().Signal(syscall.SIGSTOP); err != nil {
 		t.Fatal(err)
 	}
-	return s.url
+	return s.URL
 }
 
-func resume(t *testing.T, s *server) {
+func resume(t *testing.T, s *redistest.Server) {
 	t.Helper()
-	if err := s.cmd.Process.Signal(syscall.SIGCONT); err != nil {
+	if err := s.Process().Signal(syscall.SIGCONT); err != nil {
 		t.Fatal(err)
 	}
 }

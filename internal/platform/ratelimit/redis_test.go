@@ -3,56 +3,14 @@ package ratelimit_test
 import (
 	"context"
 	"net"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"sync"
 	"testing"
 	"time"
 
-	"github.com/redis/go-redis/v9"
-
 	"crm/internal/platform/cache"
+	"crm/internal/platform/cache/redistest"
 	"crm/internal/platform/ratelimit"
 )
-
-// server is a real Redis on a socket of its own.
-type server struct {
-	url  string
-	kill func()
-}
-
-func startRedis(t *testing.T) *server {
-	t.Helper()
-	bin, err := exec.LookPath("redis-server")
-	if err != nil {
-		t.Fatal("redis-server is needed for these tests: apt-get install redis-server")
-	}
-	dir, err := os.MkdirTemp("", "redis") // t.TempDir is too long for a socket's name
-	if err != nil {
-		t.Fatal(err)
-	}
-	socket := filepath.Join(dir, "s")
-	cmd := exec.Command(bin, "--port", "0", "--unixsocket", socket, "--save", "", "--appendonly", "no", "--dir", dir)
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	kill := sync.OnceFunc(func() {
-		_ = cmd.Process.Kill()
-		_ = cmd.Wait()
-	})
-	t.Cleanup(func() { kill(); _ = os.RemoveAll(dir) })
-	raw := redis.NewClient(&redis.Options{Network: "unix", Addr: socket})
-	t.Cleanup(func() { _ = raw.Close() })
-	deadline := time.Now().Add(30 * time.Second)
-	for raw.Ping(t.Context()).Err() != nil {
-		if time.Now().After(deadline) {
-			t.Fatal("redis never answered")
-		}
-		time.Sleep(5 * time.Millisecond)
-	}
-	return &server{url: "unix://" + socket, kill: kill}
-}
 
 // replica is a limiter as another process has it. Its clock runs on with every
 // look, so that a command that was late on a busy machine is not followed by a
@@ -91,13 +49,13 @@ func fallbacks(t *testing.T, l *ratelimit.Limiter) float64 {
 
 func TestThreeReplicasShareOneExactCount(t *testing.T) {
 	t.Parallel()
-	s := startRedis(t)
+	s := redistest.Start(t)
 	key, tenant := day("key", "k", 500), day("tenant", "t", 400)
 	var mu sync.Mutex
 	var wg sync.WaitGroup
 	allowed, late := 0, 0
 	for range 3 {
-		l := replica(t, s.url)
+		l := replica(t, s.URL)
 		wg.Go(func() {
 			for range 300 {
 				ok, shared := decided(t, l, key, tenant)
@@ -121,7 +79,7 @@ func TestThreeReplicasShareOneExactCount(t *testing.T) {
 
 func TestRedisRefusesAllOrNone(t *testing.T) {
 	t.Parallel()
-	l := replica(t, startRedis(t).url)
+	l := replica(t, redistest.Start(t).URL)
 	a, b, tenant := day("key", "a", 50), day("key", "b", 50), day("tenant", "t", 3)
 	for l.Look(t.Context(), tenant).Levels[0].Left >= 1 {
 		l.Take(t.Context(), a, tenant)
@@ -141,10 +99,10 @@ func TestRedisRefusesAllOrNone(t *testing.T) {
 
 func TestWithoutRedisEachProcessCountsForItself(t *testing.T) {
 	t.Parallel()
-	s := startRedis(t)
-	l := replica(t, s.url)
+	s := redistest.Start(t)
+	l := replica(t, s.URL)
 	key := day("key", "k", 20)
-	s.kill()
+	s.Kill()
 	if got := take(t, l, 50, key); got != 20 {
 		t.Errorf("%d allowed without redis, want 20: the limit is not off", got)
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"crm/internal/platform/auth"
+	"crm/internal/platform/blob"
 	"crm/internal/platform/errs"
 	"crm/internal/platform/jobs"
 	"crm/internal/record"
@@ -76,7 +77,7 @@ func (e *Export) FileName() string {
 // Deps are what the service needs.
 type Deps struct {
 	Kernel *record.Kernel
-	Files  Files
+	Files  blob.Store
 	Jobs   *jobs.Client // nil: exports are only worked by Run (commands)
 	Log    *slog.Logger
 	Now    func() time.Time

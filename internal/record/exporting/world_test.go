@@ -13,6 +13,7 @@ import (
 	"github.com/google/uuid"
 
 	"crm/internal/platform/auth"
+	"crm/internal/platform/blob"
 	"crm/internal/platform/money"
 	"crm/internal/record"
 	"crm/internal/record/exporting"
@@ -70,7 +71,7 @@ func newWorld(t testing.TB) *world {
 	must()
 	w.contacts, err = record.Register[contact](w.K, record.Definition{Name: "contact", Plural: "contacts", Label: "Contact", LabelPlural: "Contacts", Owned: true}, record.HooksFor[contact]{})
 	must()
-	files, err := exporting.OpenDir(t.TempDir())
+	files, err := blob.OpenDir(t.TempDir())
 	must()
 	t.Cleanup(func() { _ = files.Close() })
 	w.s = exporting.New(exporting.Deps{

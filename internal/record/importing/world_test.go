@@ -13,6 +13,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
+	"crm/internal/platform/blob"
 	"crm/internal/platform/id"
 	"crm/internal/platform/money"
 	"crm/internal/record"
@@ -151,9 +152,9 @@ func register[T any](w *world, d record.Definition) {
 	}
 }
 
-func (w *world) dir() *importing.Dir {
+func (w *world) dir() *blob.Dir {
 	w.t.Helper()
-	d, err := importing.OpenDir(w.files)
+	d, err := blob.OpenDir(w.files)
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -18,6 +18,7 @@ import (
 	"github.com/google/uuid"
 
 	"crm/internal/platform/auth"
+	"crm/internal/platform/blob"
 	"crm/internal/platform/jobs"
 	"crm/internal/platform/rest"
 	"crm/internal/record"
@@ -47,7 +48,7 @@ func serve(t *testing.T) *server {
 	if _, err := record.Register[contact](env.K, record.Definition{Name: "contact", Plural: "contacts", Label: "Contact", LabelPlural: "Contacts", Owned: true}, record.HooksFor[contact]{}); err != nil {
 		t.Fatal(err)
 	}
-	files, err := importing.OpenDir(t.TempDir())
+	files, err := blob.OpenDir(t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,4 +1,11 @@
-package importing
+// Package blob keeps files that belong to rows: uploads until they are worked off,
+// exports until they expire.
+//
+// A Store is small enough to stand for a bucket as well as for a directory. Names are
+// slash-separated and made by the program, never taken from a request. A file is whole
+// and on the disk when Create's writer was closed without an error: the row that tells
+// of it is committed after that, and must not outlive it in a power cut.
+package blob
 
 import (
 	"context"
@@ -11,10 +18,11 @@ import (
 	"time"
 )
 
-// Files keeps uploads until they are worked off. Names are slash-separated and
-// made by this package, never taken from a request.
-type Files interface {
+// Store keeps files.
+type Store interface {
+	// Create makes the file anew.
 	Create(ctx context.Context, name string) (io.WriteCloser, error)
+	// Open of an absent file is fs.ErrNotExist.
 	Open(ctx context.Context, name string) (io.ReadSeekCloser, error)
 	// Remove of an absent file is no error.
 	Remove(ctx context.Context, name string) error
@@ -22,8 +30,8 @@ type Files interface {
 	Each(ctx context.Context, fn func(folder, name string, modified time.Time) error) error
 }
 
-// Dir is Files in a local directory; nothing outside of it can be reached, not
-// even over a symbolic link.
+// Dir is a Store in a local directory; nothing outside of it can be reached, not even
+// over a symbolic link.
 type Dir struct {
 	root *os.Root
 }
@@ -31,11 +39,11 @@ type Dir struct {
 // OpenDir makes the directory if needed and opens it.
 func OpenDir(dir string) (*Dir, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, fmt.Errorf("make the directory for imports: %w", err)
+		return nil, fmt.Errorf("make the directory %s: %w", dir, err)
 	}
 	root, err := os.OpenRoot(dir)
 	if err != nil {
-		return nil, fmt.Errorf("open the directory for imports: %w", err)
+		return nil, fmt.Errorf("open the directory %s: %w", dir, err)
 	}
 	return &Dir{root: root}, nil
 }
@@ -46,17 +54,16 @@ func (d *Dir) Close() error { return d.root.Close() }
 // Create makes the file anew and its folder with it.
 func (d *Dir) Create(_ context.Context, name string) (io.WriteCloser, error) {
 	if err := d.root.MkdirAll(path.Dir(name), 0o700); err != nil {
-		return nil, fmt.Errorf("make a folder for the import: %w", err)
+		return nil, fmt.Errorf("make the folder of %s: %w", name, err)
 	}
 	f, err := d.root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
-		return nil, fmt.Errorf("create the file of the import: %w", err)
+		return nil, fmt.Errorf("create %s: %w", name, err)
 	}
 	return synced{f}, nil
 }
 
-// synced reaches the disk before Close returns: the import's row is committed
-// after it, and must never tell of a file that a power cut took away.
+// synced reaches the disk before Close returns.
 type synced struct{ *os.File }
 
 func (s synced) Close() error { return errors.Join(s.Sync(), s.File.Close()) }
@@ -65,7 +72,7 @@ func (s synced) Close() error { return errors.Join(s.Sync(), s.File.Close()) }
 func (d *Dir) Open(_ context.Context, name string) (io.ReadSeekCloser, error) {
 	f, err := d.root.Open(name)
 	if err != nil {
-		return nil, fmt.Errorf("open the file of the import: %w", err)
+		return nil, fmt.Errorf("open %s: %w", name, err)
 	}
 	return f, nil
 }
