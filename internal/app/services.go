@@ -52,7 +52,7 @@ func (a *App) build(works bool) error {
 		make func() error
 	}{
 		{"identity", func() error {
-			a.Identity, err = identity.New(identity.Deps{Kernel: a.Kernel, Now: a.now, Log: a.Log})
+			a.Identity, err = identity.New(identity.Deps{Kernel: a.Kernel, Box: a.box, Now: a.now, Log: a.Log})
 			return err
 		}},
 		{"contacts", func() error {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"log/slog"
+	"runtime"
 	"time"
 
 	"github.com/google/uuid"
@@ -15,6 +16,8 @@ import (
 	"crm/internal/platform/errs"
 	"crm/internal/platform/id"
 	"crm/internal/platform/money"
+	"crm/internal/platform/ratelimit"
+	"crm/internal/platform/secret"
 	"crm/internal/record"
 )
 
@@ -26,9 +29,11 @@ const (
 	actorShared = 3 * time.Second
 )
 
-// Deps are what the service needs.
+// Deps are what the service needs. Box seals secrets and vouches for cookies; nil = a
+// random key, for a single process.
 type Deps struct {
 	Kernel *record.Kernel
+	Box    *secret.Box
 	Now    func() time.Time
 	Log    *slog.Logger
 }
@@ -43,14 +48,25 @@ type Service struct {
 	db     *db.DB
 	now    func() time.Time
 	log    *slog.Logger
+	box    *secret.Box
 	actors *cache.Aside[*auth.Actor]
+	limits *ratelimit.Limiter
+	hasher *hasher
 	made   []func(ctx context.Context) error
 }
 
 // New registers users, teams and roles and returns the service.
 func New(d Deps) (*Service, error) {
-	s := &Service{k: d.Kernel, db: d.Kernel.DB, now: d.Now, log: d.Log}
+	s := &Service{
+		k: d.Kernel, db: d.Kernel.DB, box: d.Box, now: d.Now, log: d.Log,
+		limits: ratelimit.New(d.Kernel.Cache, d.Now), hasher: newHasher(runtime.GOMAXPROCS(0)),
+	}
 	var err error
+	if s.box == nil {
+		if s.box, err = secret.New([]string{secret.Generate()}); err != nil {
+			return nil, err
+		}
+	}
 	s.actors, err = cache.New(d.Kernel.Cache, cache.Options[*auth.Actor]{
 		Name: "actors", Local: actorLocal, Shared: actorShared, Entries: 20_000, Encode: encodeActor, Decode: decodeActor,
 	})
@@ -128,7 +144,7 @@ func (t *Tenant) settle() error {
 	if !money.ValidCurrency(t.Currency) {
 		refused.Add("currency", "bad_currency", "A currency is three capital letters like EUR.")
 	}
-	if _, err := time.LoadLocation(t.TimeZone); err != nil || t.TimeZone == "Local" {
+	if !knownZone(t.TimeZone) {
 		refused.Add("time_zone", "bad_time_zone", "%q is no time zone. Use a name like Europe/Berlin.", t.TimeZone)
 	}
 	return refused.Err()

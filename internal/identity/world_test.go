@@ -22,6 +22,9 @@ const (
 	wrong    = "four other words here"
 )
 
+// visit is a browser nobody has signed in with.
+var visit = identity.Visit{Address: "192.0.2.1", Agent: "test"}
+
 // world is one tenant, gamma, made the way the program makes it.
 type world struct {
 	*identity.Service
@@ -82,7 +85,7 @@ func (w *world) user(t *testing.T, ctx context.Context, email, role string) *ide
 
 func (w *world) signIn(t *testing.T, email, slug string) *identity.Session {
 	t.Helper()
-	s, err := w.SignIn(t.Context(), email, password, slug, "192.0.2.1", "test")
+	s, err := w.SignIn(t.Context(), email, password, slug, visit)
 	if err != nil {
 		t.Fatalf("sign in %s: %v", email, err)
 	}
@@ -92,7 +95,7 @@ func (w *world) signIn(t *testing.T, email, slug string) *identity.Session {
 // refuse signs in, which must not succeed, and returns why.
 func (w *world) refuse(t *testing.T, email, password string) *errs.Error {
 	t.Helper()
-	s, err := w.SignIn(t.Context(), email, password, "", "192.0.2.1", "test")
+	s, err := w.SignIn(t.Context(), email, password, "", visit)
 	if s != nil || errs.As(err) == nil {
 		t.Fatalf("%s signed in: %v, %v", email, s, err)
 	}

@@ -49,6 +49,7 @@ func NewPages(d PageDeps) *Pages {
 		recordpage.SettingsItem{Group: "People", Key: "users", Label: "Users", Path: "settings/users", Object: "user"},
 		recordpage.SettingsItem{Group: "People", Key: "teams", Label: "Teams", Path: "settings/teams", Object: "team"},
 		recordpage.SettingsItem{Group: "People", Key: "roles", Label: "Roles", Path: "settings/roles", Object: "role"},
+		recordpage.SettingsItem{Group: "People", Key: "sign-in", Label: "Signing in", Path: "settings/sign-in", Object: "tenant"},
 		recordpage.SettingsItem{Group: "Programs", Key: "api-keys", Label: "API keys", Path: "settings/api-keys", Object: "api_key", Action: auth.Create},
 	)
 	return p
@@ -72,6 +73,8 @@ func (p *Pages) MountOutside(r chi.Router) {
 	r.Get("/account", h(p.account))
 	r.Post("/account", h(p.saveAccount))
 	r.Post("/account/password", h(p.changePassword))
+	r.Post("/account/sessions/{id}/end", h(p.endSession))
+	r.Post("/account/sessions/end-others", h(p.endOtherSessions))
 }
 
 // MountInside puts the settings under r, the router of a workspace.
@@ -83,6 +86,10 @@ func (p *Pages) MountInside(r chi.Router) {
 	r.Get("/settings/users/{id}", h(p.user))
 	r.Post("/settings/users/{id}/password", h(p.setPassword))
 	r.Post("/settings/users/{id}/state", h(p.setState))
+	r.Post("/settings/users/{id}/let-in", h(p.letIn))
+	r.Post("/settings/users/{id}/sign-out", h(p.signOutUser))
+	r.Get("/settings/sign-in", h(p.signInSettings))
+	r.Post("/settings/sign-in", h(p.saveSignInSettings))
 	r.Get("/settings/teams", h(p.teams))
 	r.Post("/settings/teams", h(p.addTeam))
 	r.Get("/settings/roles", h(p.roles))
@@ -133,7 +140,7 @@ func (p *Pages) settings(w http.ResponseWriter, r *http.Request) error {
 // none comes back as loose lines. Other errors come back whole.
 func refusals(err error, fields []ui.Field) (loose []string, rest error) {
 	e := errs.As(err)
-	if e == nil || (e.Kind != errs.Invalid && e.Kind != errs.Conflict) {
+	if e == nil || !refusable(e.Kind) {
 		return nil, err
 	}
 	placed := false
@@ -148,6 +155,11 @@ func refusals(err error, fields []ui.Field) (loose []string, rest error) {
 		loose = []string{e.Message}
 	}
 	return loose, nil
+}
+
+// refusable are failures that the person at the form can do something about.
+func refusable(k errs.Kind) bool {
+	return k == errs.Invalid || k == errs.Conflict || k == errs.Limited
 }
 
 // typed puts what was sent back into the controls, secrets excepted.

@@ -35,7 +35,7 @@ func (p *Pages) signIn(w http.ResponseWriter, r *http.Request) error {
 		return errs.Wrap(err, errs.Malformed, "not_a_form", "The form could not be read.")
 	}
 	body := ui.SignIn{Email: strings.TrimSpace(r.PostForm.Get("email")), Next: page.LocalPath(r.PostForm.Get("next"), "")}
-	session, err := p.s.SignIn(r.Context(), body.Email, r.PostForm.Get("password"), "", p.address(r), r.UserAgent())
+	session, err := p.s.SignIn(r.Context(), body.Email, r.PostForm.Get("password"), "", p.visit(r))
 	switch e := errs.As(err); {
 	case e != nil && e.Kind == errs.Unauthenticated:
 		body.Error = e.Message
@@ -62,11 +62,32 @@ func afterSignIn(next, slug string) string {
 
 func (p *Pages) setSession(w http.ResponseWriter, s *identity.Session) {
 	http.SetCookie(w, p.sessionCookie(s.Token, int(s.ExpiresAt.Sub(p.now()).Seconds())))
+	http.SetCookie(w, p.cookie(deviceCookie, s.Device, deviceAge))
 }
 
+// deviceCookie outlives sessions: it tells that somebody has come in from this
+// browser before, and opens nothing.
+const (
+	deviceCookie = "crm_device"
+	deviceAge    = 400 * 24 * 60 * 60 // seconds; browsers keep none longer
+)
+
 func (p *Pages) sessionCookie(token string, age int) *http.Cookie {
+	return p.cookie("crm_session", token, age)
+}
+
+func (p *Pages) cookie(name, value string, age int) *http.Cookie {
 	secure := p.shell.Site.Secure()
-	return &http.Cookie{Name: page.SessionCookie(secure), Value: token, Path: "/", MaxAge: age, HttpOnly: true, Secure: secure, SameSite: http.SameSiteLaxMode}
+	return &http.Cookie{Name: page.HostCookie(name, secure), Value: value, Path: "/", MaxAge: age, HttpOnly: true, Secure: secure, SameSite: http.SameSiteLaxMode}
+}
+
+// visit is where the request comes from.
+func (p *Pages) visit(r *http.Request) identity.Visit {
+	v := identity.Visit{Address: p.address(r), Agent: r.UserAgent()}
+	if c, err := r.Cookie(page.HostCookie(deviceCookie, p.shell.Site.Secure())); err == nil {
+		v.Device = c.Value
+	}
+	return v
 }
 
 // signOut answers POST /sign-out. Pages the browser kept are thrown away, so that

@@ -156,3 +156,47 @@ func TestSettingsArePeopleAndKeys(t *testing.T) {
 		t.Errorf("a revoked key still works: %v %v", actor, err)
 	}
 }
+
+func TestSessionsOnTheAccountPage(t *testing.T) {
+	t.Parallel()
+	w, _ := site(t)
+	b, other, third := w.As(t, t.Context()), w.As(t, t.Context()), w.As(t, t.Context())
+	for _, x := range []*pagetest.Browser{b, other, third} {
+		signIn(t, x, "rita@gamma.test", password)
+	}
+	list := b.Get("/account").Is(200, "Where you are signed in", "This one", "Sign out everywhere else")
+	ends := regexp.MustCompile(`/account/sessions/[0-9a-f-]{36}/end`).FindAllString(list.Body, -1)
+	if len(ends) != 2 {
+		t.Fatalf("%d sessions can be ended", len(ends))
+	}
+	b.Follow(b.Post(ends[0])).Is(200, "Signed out there.")
+	b.Post(ends[0]).Is(404)
+	b.Follow(b.Post("/account/sessions/end-others")).Is(200, "Signed out on 1 other device.").Lacks("Sign out everywhere else")
+	for _, x := range []*pagetest.Browser{other, third} {
+		if a := x.Get("/account"); a.Status != 303 {
+			t.Errorf("an ended session is open: %d", a.Status)
+		}
+	}
+}
+
+func TestAnAdminLetsSomebodyInAgain(t *testing.T) {
+	t.Parallel()
+	w, _ := site(t)
+	admin, rep := w.As(t, t.Context()), w.As(t, t.Context())
+	signIn(t, admin, adminMail, password)
+	for range 5 {
+		rep.Post("/sign-in", "email", "rita@gamma.test", "password", "wrong wrong wrong").Is(422)
+	}
+	rep.Post("/sign-in", "email", "rita@gamma.test", "password", password).Is(429, "Too many failed attempts")
+	id := regexp.MustCompile(`/gamma/settings/users/([0-9a-f-]{36})"[^>]*>Rita Rep`).FindStringSubmatch(admin.Get("/gamma/settings/users").Body)[1]
+	admin.Get("/gamma/settings/users/"+id).Is(200, "5 failed attempts lately")
+	admin.Follow(admin.Post("/gamma/settings/users/"+id+"/let-in")).Is(200, "can try again now").Lacks("failed attempts lately")
+	signIn(t, rep, "rita@gamma.test", password)
+	admin.Follow(admin.Post("/gamma/settings/users/"+id+"/sign-out")).Is(200, "is signed out everywhere")
+	rep.Post("/gamma/settings/sign-in", "mfa", "all").Is(303)
+	signIn(t, rep, "rita@gamma.test", password)
+	rep.Get("/gamma/settings/sign-in").Is(403)
+	admin.Get("/gamma/settings/sign-in").Is(200, "Second factor", "Sales Rep")
+	admin.Post("/gamma/settings/sign-in", "idle_minutes", "x", "absolute_minutes", "60", "mfa", "optional").Is(422, "whole number")
+	admin.Follow(admin.Post("/gamma/settings/sign-in", "idle_minutes", "30", "absolute_minutes", "600", "mfa", "optional")).Is(200, "Saved.", `value="30"`)
+}

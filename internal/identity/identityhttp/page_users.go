@@ -88,7 +88,7 @@ func userForm(r *http.Request, roles []*identity.Role, teams []*identity.Team) u
 		{Name: "email", Label: "E-mail", Kind: ui.FieldEmail, Required: true, Max: 254, Autocomplete: "off"},
 		{Name: "role", Label: "Role", Kind: ui.FieldSelect, Required: true, Value: identity.SalesRep, Options: roleOptions(roles)},
 		{Name: "team_id", Label: "Team", Kind: ui.FieldSelect, Options: teamOptions(teams)},
-		{Name: "password", Label: "First password", Kind: ui.FieldPassword, Required: true, Max: 1024, Autocomplete: "new-password", Help: "10 characters or more."},
+		{Name: "password", Label: "First password", Kind: ui.FieldPassword, Required: true, Max: 1024, Autocomplete: "new-password", Help: passwordHelp},
 	}}}}
 }
 
@@ -171,6 +171,11 @@ func (p *Pages) showUser(w http.ResponseWriter, r *http.Request, status int, u *
 		{ID: "password", Title: "Password", Form: &form},
 		{ID: "state", Title: "Signing in", Text: text, Actions: []ui.Action{toggle}},
 	}}
+	standing, err := p.standingSection(r, u)
+	if err != nil {
+		return err
+	}
+	body.Sections = append(body.Sections, standing)
 	return p.settingsPage(w, r, status, body)
 }
 
