@@ -30,12 +30,15 @@ const (
 )
 
 // Deps are what the service needs. Box seals secrets and vouches for cookies; nil = a
-// random key, for a single process.
+// random key, for a single process. Mail sends the product's own mail, nil = none.
+// BaseURL begins the links that are handed out.
 type Deps struct {
-	Kernel *record.Kernel
-	Box    *secret.Box
-	Now    func() time.Time
-	Log    *slog.Logger
+	Kernel  *record.Kernel
+	Box     *secret.Box
+	Mail    Mailer
+	BaseURL string
+	Now     func() time.Time
+	Log     *slog.Logger
 }
 
 // Service is identity's face to the rest of the program.
@@ -49,6 +52,9 @@ type Service struct {
 	now    func() time.Time
 	log    *slog.Logger
 	box    *secret.Box
+	mail   Mailer
+	jobs   Queue
+	base   string
 	actors *cache.Aside[*auth.Actor]
 	limits *ratelimit.Limiter
 	hasher *hasher
@@ -58,7 +64,7 @@ type Service struct {
 // New registers users, teams and roles and returns the service.
 func New(d Deps) (*Service, error) {
 	s := &Service{
-		k: d.Kernel, db: d.Kernel.DB, box: d.Box, now: d.Now, log: d.Log,
+		k: d.Kernel, db: d.Kernel.DB, box: d.Box, mail: d.Mail, base: cmp.Or(d.BaseURL, "http://localhost:8080"), now: d.Now, log: d.Log,
 		limits: ratelimit.New(d.Kernel.Cache, d.Now), hasher: newHasher(runtime.GOMAXPROCS(0)),
 	}
 	var err error

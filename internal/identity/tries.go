@@ -23,7 +23,7 @@ type Visit struct {
 
 // fromAddress bounds how many sign-ins may fail from one address, whoever they are
 // for: it is what spraying one password over many accounts meets.
-var fromAddress = ratelimit.Policy{Quota: 60, Window: 10 * time.Minute}
+var fromAddress = ratelimit.Policy{Quota: 40, Window: 10 * time.Minute}
 
 func (s *Service) addressBucket(v Visit) ratelimit.Bucket {
 	return ratelimit.Bucket{Name: "sign_in", Group: ratelimit.AddressGroup(v.Address), Policy: fromAddress}

@@ -28,11 +28,12 @@ var visit = identity.Visit{Address: "192.0.2.1", Agent: "test"}
 // world is one tenant, gamma, made the way the program makes it.
 type world struct {
 	*identity.Service
-	sql    *dbtest.DB
-	db     *db.DB
-	ahead  atomic.Int64 // what the clock is ahead, in nanoseconds
-	tenant *identity.Tenant
-	admin  context.Context // the system inside gamma
+	sql     *dbtest.DB
+	db      *db.DB
+	ahead   atomic.Int64 // what the clock is ahead, in nanoseconds
+	stopped atomic.Pointer[time.Time]
+	tenant  *identity.Tenant
+	admin   context.Context // the system inside gamma
 }
 
 func setup(t *testing.T) *world {
@@ -48,7 +49,18 @@ func setup(t *testing.T) *world {
 	return w
 }
 
-func (w *world) now() time.Time { return time.Now().Add(time.Duration(w.ahead.Load())) }
+func (w *world) now() time.Time {
+	if stopped := w.stopped.Load(); stopped != nil {
+		return *stopped
+	}
+	return time.Now().Add(time.Duration(w.ahead.Load()))
+}
+
+// stop holds the clock, for limits that fill up again with time.
+func (w *world) stop() {
+	at := w.now()
+	w.stopped.Store(&at)
+}
 
 // pass moves the clock.
 func (w *world) pass(d time.Duration) { w.ahead.Add(int64(d)) }

@@ -1,7 +1,10 @@
 package identityhttp
 
 import (
+	"context"
 	"net/http"
+
+	"github.com/google/uuid"
 
 	"crm/internal/identity"
 	"crm/internal/platform/auth"
@@ -16,6 +19,7 @@ var (
 	standingSchema = rest.Obj(map[string]rest.Schema{
 		"sessions": rest.Int, "has_password": rest.Bool, "failed_tries": rest.Int, "waiting_until": rest.Nullable(rest.Time), "last_seen_at": rest.Nullable(rest.Time),
 	}, "sessions", "has_password", "failed_tries", "waiting_until", "last_seen_at")
+	linkSchema     = rest.Obj(map[string]rest.Schema{"url": rest.Str, "mailed": rest.Bool, "expires_at": rest.Time}, "url", "mailed", "expires_at")
 	settingsSchema = rest.Obj(map[string]rest.Schema{
 		"idle_minutes": rest.Int, "absolute_minutes": rest.Int, "mfa": {"type": "string", "enum": []any{identity.MFAOptional, identity.MFARoles, identity.MFAAll}}, "mfa_roles": rest.Array(rest.UUID), "passwords_off": rest.Bool,
 	}, "idle_minutes", "absolute_minutes", "mfa", "mfa_roles", "passwords_off")
@@ -48,6 +52,19 @@ func (a *API) signInRoutes() []rest.Route {
 		{
 			Method: "POST", Path: "/users/{id}/sign_out", Name: "users.sign_out", Summary: "Sign a user out everywhere", Tag: "identity", Object: "user", Action: auth.Update,
 			IDs: user, Answer: endedSchema, Handle: a.signOutUser,
+		},
+		{
+			Method: "POST", Path: "/users/invite", Name: "users.invite", Summary: "Make a user and a link by which they choose a password", Tag: "identity", Object: "user", Action: auth.Create, Status: 201,
+			Body:   rest.Obj(map[string]rest.Schema{"email": rest.Str, "name": rest.Str, "role": rest.Str, "team_id": rest.UUID, "time_zone": rest.Str}, "email", "role"),
+			Answer: rest.Obj(map[string]rest.Schema{"user_id": rest.UUID, "url": rest.Str, "mailed": rest.Bool, "expires_at": rest.Time}, "user_id", "url", "mailed", "expires_at"), Handle: a.invite,
+		},
+		{
+			Method: "POST", Path: "/users/{id}/invite", Name: "users.invite_again", Summary: "A new link for somebody who was invited and has not come", Tag: "identity", Object: "user", Action: auth.Update,
+			IDs: user, Answer: linkSchema, Handle: a.link(a.s.InviteAgain),
+		},
+		{
+			Method: "POST", Path: "/users/{id}/reset_link", Name: "users.reset_link", Summary: "A link by which a user chooses a new password", Tag: "identity", Object: "user", Action: auth.Update,
+			IDs: user, Answer: linkSchema, Handle: a.link(a.s.ResetLink),
 		},
 		{
 			Method: "GET", Path: "/sign_in_settings", Name: "sign_in_settings.get", Summary: "How people of the tenant sign in", Tag: "identity", Object: "tenant", Action: auth.Read,
@@ -139,4 +156,36 @@ func (a *API) setSignInSettings(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	return a.signInSettings(w, r)
+}
+
+func (a *API) invite(w http.ResponseWriter, r *http.Request) error {
+	var in struct {
+		Email    string     `json:"email"`
+		Name     string     `json:"name"`
+		Role     string     `json:"role"`
+		TeamID   *uuid.UUID `json:"team_id"`
+		TimeZone string     `json:"time_zone"`
+	}
+	if err := rest.Decode(r, &in); err != nil {
+		return err
+	}
+	u, link, err := a.s.Invite(r.Context(), identity.NewUser{Email: in.Email, Name: in.Name, Role: in.Role, TeamID: in.TeamID, TimeZone: in.TimeZone})
+	if err != nil {
+		return err
+	}
+	return rest.JSON(w, 201, map[string]any{"user_id": u.ID, "url": link.URL, "mailed": link.Mailed, "expires_at": link.ExpiresAt})
+}
+
+func (a *API) link(fresh func(context.Context, uuid.UUID) (*identity.Link, error)) rest.Handler {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		id, err := rest.PathID(r, "id")
+		if err != nil {
+			return err
+		}
+		link, err := fresh(r.Context(), id)
+		if err != nil {
+			return err
+		}
+		return rest.JSON(w, 200, link)
+	}
 }

@@ -24,6 +24,10 @@ func (p *Pages) signInForm(w http.ResponseWriter, r *http.Request) error {
 
 func (p *Pages) showSignIn(w http.ResponseWriter, r *http.Request, status int, body ui.SignIn) error {
 	body.Hints = p.hints(r.Context())
+	body.ResetHref = "/forgot"
+	if r.URL.Query().Get("new") == "password" {
+		body.Intro = "Your new password is set. Sign in with it."
+	}
 	page.NoStore(w)
 	return p.shell.Bare(w, r, status, ui.BareLayout{Title: "Sign in", Brand: p.shell.Product(), Robots: "noindex"}, body)
 }
@@ -46,8 +50,13 @@ func (p *Pages) signIn(w http.ResponseWriter, r *http.Request) error {
 	case err != nil:
 		return err
 	}
-	p.setSession(w, session)
-	return page.SeeOther(w, r, afterSignIn(body.Next, session.Slug))
+	return p.enter(w, r, session, body.Next)
+}
+
+// enter opens the door: the cookie is set, and the person goes where they wanted to.
+func (p *Pages) enter(w http.ResponseWriter, r *http.Request, s *identity.Session, next string) error {
+	p.setSession(w, s)
+	return page.SeeOther(w, r, afterSignIn(next, s.Slug))
 }
 
 // afterSignIn is where the person wanted to go, unless that is another workspace.

@@ -123,19 +123,25 @@ func TestSettingsArePeopleAndKeys(t *testing.T) {
 	for _, path := range []string{"/gamma/settings/users", "/gamma/settings/teams", "/gamma/settings/roles", "/gamma/settings/api-keys", "/gamma/settings"} {
 		rep.Get(path).Is(403)
 	}
-	rep.Post("/gamma/settings/users", "name", "x", "email", "x@gamma.test", "role", "tenant_admin", "password", password).Is(403)
+	rep.Post("/gamma/settings/users", "name", "x", "email", "x@gamma.test", "role", "tenant_admin").Is(403)
 	rep.Post("/gamma/settings/api-keys", "name", "x", "role", "tenant_admin").Is(403)
 	if a := admin.Get("/gamma/settings"); a.Location != "/gamma/settings/users" {
 		t.Errorf("settings lead to %s", a.Location)
 	}
-	admin.Get("/gamma/settings/users").Is(200, "Rita Rep", "Sales Rep", "Add a person")
-	admin.Post("/gamma/settings/users", "name", "Nora", "email", "nora", "role", "sales_rep", "password", password).Is(422, "Enter an address", `value="Nora"`).Lacks(password)
-	admin.Follow(admin.Post("/gamma/settings/users", "name", "Nora New", "email", "nora@gamma.test", "role", "sales_rep", "password", password)).Is(200, "Nora New can sign in now.")
+	admin.Get("/gamma/settings/users").Is(200, "Rita Rep", "Sales Rep", "Invite a person")
+	admin.Post("/gamma/settings/users", "name", "Nora", "email", "nora", "role", "sales_rep").Is(422, "Enter an address", `value="Nora"`)
+	invited := admin.Post("/gamma/settings/users", "name", "Nora New", "email", "nora@gamma.test", "role", "sales_rep").Is(200, "A link for Nora New", "is not shown again")
+	link := linkIn(t, invited)
 	nora := w.As(t, t.Context())
-	signIn(t, nora, "nora@gamma.test", password)
+	nora.Get(link).Is(200, "Welcome to Gamma", "nora@gamma.test", `value="Nora New"`)
+	nora.Post(link, "name", "Nora", "password", "short").Is(422, "12 to 256")
+	nora.Post(link, "name", "Nora", "password", "nora@gamma.test1").Is(422, "your name or address")
+	nora.Follow(nora.Post(link, "name", "Nora New", "password", password))
+	nora.Get("/account").Is(200, "Nora New")
+	nora.Get(link).Is(404, "no longer works")
 	page := admin.Get("/gamma/settings/users")
 	id := regexp.MustCompile(`/gamma/settings/users/([0-9a-f-]{36})"[^>]*>Nora New`).FindStringSubmatch(page.Body)[1]
-	admin.Get("/gamma/settings/users/"+id).Is(200, "Set password", "Disable")
+	admin.Get("/gamma/settings/users/"+id).Is(200, "Make a reset link", "Disable")
 	admin.Follow(admin.Post("/gamma/settings/users/"+id+"/state", "state", "disabled")).Is(200, "can no longer sign in")
 	if a := nora.Get("/account"); a.Status != 303 {
 		t.Errorf("a disabled person is still in: %d", a.Status)
@@ -199,4 +205,47 @@ func TestAnAdminLetsSomebodyInAgain(t *testing.T) {
 	admin.Get("/gamma/settings/sign-in").Is(200, "Second factor", "Sales Rep")
 	admin.Post("/gamma/settings/sign-in", "idle_minutes", "x", "absolute_minutes", "60", "mfa", "optional").Is(422, "whole number")
 	admin.Follow(admin.Post("/gamma/settings/sign-in", "idle_minutes", "30", "absolute_minutes", "600", "mfa", "optional")).Is(200, "Saved.", `value="30"`)
+}
+
+// linkIn finds the link that a page shows once, without its host.
+func linkIn(t *testing.T, a *pagetest.Answer) string {
+	t.Helper()
+	m := regexp.MustCompile(`value="https?://[^/"]+(/(?:join|reset)/[A-Za-z0-9]+)"`).FindStringSubmatch(a.Body)
+	if m == nil || a.Header.Get("Cache-Control") != "no-store" {
+		t.Fatalf("no link, or it may be kept: %s %.900s", a.Header.Get("Cache-Control"), a.Text)
+	}
+	return m[1]
+}
+
+func TestAResetLinkWorksOnceAndSignsNobodyIn(t *testing.T) {
+	t.Parallel()
+	w, _ := site(t)
+	admin, rita := w.As(t, t.Context()), w.As(t, t.Context())
+	signIn(t, admin, adminMail, password)
+	signIn(t, rita, "rita@gamma.test", password)
+	id := regexp.MustCompile(`/gamma/settings/users/([0-9a-f-]{36})"[^>]*>Rita Rep`).FindStringSubmatch(admin.Get("/gamma/settings/users").Body)[1]
+	first := linkIn(t, admin.Post("/gamma/settings/users/"+id+"/link").Is(200, "A link for Rita Rep"))
+	link := linkIn(t, admin.Post("/gamma/settings/users/"+id+"/link"))
+	rita.Get(first).Is(404)
+	if a := rita.Get("/account"); a.Status != 200 {
+		t.Errorf("the mere link signed out: %d", a.Status)
+	}
+	anybody := w.As(t, t.Context())
+	if a := anybody.Get(link).Is(200, "A new password"); a.Header.Get("Referrer-Policy") != "no-referrer" {
+		t.Error("the address of the page is told to others")
+	}
+	anybody.Post(link, "password", "another long secret").Is(303)
+	if a := rita.Get("/account"); a.Status != 303 {
+		t.Errorf("still in after the reset: %d", a.Status)
+	}
+	if a := anybody.Get("/account"); a.Status != 303 {
+		t.Errorf("the reset signed in: %d", a.Status)
+	}
+	anybody.Post(link, "password", "one more long secret").Is(404)
+	signIn(t, anybody, "rita@gamma.test", "another long secret")
+	anybody.Get("/forgot").Is(200, "sends no mail")
+	for _, token := range []string{"x", strings.Repeat("A", 32), "%00", "..%2f"} {
+		anybody.Get("/join/" + token).Is(404)
+		anybody.Post("/reset/"+token, "password", "another long secret").Is(404)
+	}
 }
