@@ -148,6 +148,7 @@ type userCmd struct {
 	Disable userDisable `cmd:"" help:"Disable a user and end their sessions."`
 	Enable  userEnable  `cmd:"" help:"Let a disabled user in again."`
 	Invite  userInvite  `cmd:"" help:"Create a user and print a link by which they choose a password."`
+	MFA     userMFA     `cmd:"" name:"mfa-reset" aliases:"reset-mfa" help:"Take a user's second factors away."`
 	Reset   userReset   `cmd:"" name:"reset-password" help:"Give a user a new password, or print a link to choose one."`
 }
 

@@ -73,6 +73,18 @@ func (c *userReset) Run(e *env) error {
 	})
 }
 
+type userMFA struct{ ofUser }
+
+func (c *userMFA) Run(e *env) error {
+	return c.run(e, func(ctx context.Context, a *app.App, u *record.Record) error {
+		if err := a.Identity.ResetMFA(ctx, u.ID()); err != nil {
+			return err
+		}
+		fmt.Fprintf(e.out, "User %s has no second factor any more and is signed out everywhere.\n", c.Email)
+		return nil
+	})
+}
+
 type userInvite struct {
 	Tenant string `help:"The tenant." required:""`
 	Email  string `help:"E-mail address, used to sign in." required:""`

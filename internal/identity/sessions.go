@@ -16,12 +16,14 @@ import (
 )
 
 // Session is a fresh sign-in: the token goes into the cookie and nowhere else. Device
-// is for a cookie that outlives it, see [Visit].
+// is for a cookie that outlives it, see [Visit]. With a Step it is no session yet: Token
+// opens that step alone, and belongs into another cookie.
 type Session struct {
 	Token     string
 	Slug      string
 	ExpiresAt time.Time
 	Device    string
+	Step      string
 }
 
 // openSession makes a session with a token of its own: no sign-in goes on under a

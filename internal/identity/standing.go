@@ -15,6 +15,8 @@ import (
 type Standing struct {
 	Sessions     int        `json:"sessions"`
 	HasPassword  bool       `json:"has_password"`
+	App          bool       `json:"app"`
+	Passkeys     int        `json:"passkeys"`
 	FailedTries  int        `json:"failed_tries"`
 	WaitingUntil *time.Time `json:"waiting_until"`
 	LastSeenAt   *time.Time `json:"last_seen_at"`
@@ -32,10 +34,11 @@ func (s *Service) Standing(ctx context.Context, user uuid.UUID) (*Standing, erro
 	out := &Standing{}
 	err = s.db.ReadMany(ctx, []db.Query{
 		{SQL: `select count(*), max(seen_at) from sessions where tenant_id = app_tenant() and user_id = $1 and expires_at > $2`, Args: []any{user, s.now().UTC()}},
-		{SQL: `select exists (select from user_credentials where tenant_id = app_tenant() and user_id = $1)`, Args: []any{user}},
+		{SQL: `select exists (select from user_credentials where tenant_id = app_tenant() and user_id = $1), exists (select from totp_secrets where tenant_id = app_tenant() and user_id = $1 and confirmed_at is not null),
+		    (select count(*) from passkeys where tenant_id = app_tenant() and user_id = $1)`, Args: []any{user}},
 		{SQL: `select tries, wait_until from sign_in_waits($1, $2)`, Args: []any{s.tryKeys(u), s.now().UTC()}},
 	}, func(i int, rows pgx.Rows) error {
-		into := [][]any{{&out.Sessions, &out.LastSeenAt}, {&out.HasPassword}, {&out.FailedTries, &out.WaitingUntil}}[i]
+		into := [][]any{{&out.Sessions, &out.LastSeenAt}, {&out.HasPassword, &out.App, &out.Passkeys}, {&out.FailedTries, &out.WaitingUntil}}[i]
 		for rows.Next() {
 			if err := rows.Scan(into...); err != nil {
 				return err

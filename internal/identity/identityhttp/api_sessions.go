@@ -17,8 +17,8 @@ var (
 	}, "id", "device", "address", "method", "created_at", "seen_at", "expires_at", "current")
 	endedSchema    = rest.Obj(map[string]rest.Schema{"ended": rest.Int}, "ended")
 	standingSchema = rest.Obj(map[string]rest.Schema{
-		"sessions": rest.Int, "has_password": rest.Bool, "failed_tries": rest.Int, "waiting_until": rest.Nullable(rest.Time), "last_seen_at": rest.Nullable(rest.Time),
-	}, "sessions", "has_password", "failed_tries", "waiting_until", "last_seen_at")
+		"sessions": rest.Int, "has_password": rest.Bool, "app": rest.Bool, "passkeys": rest.Int, "failed_tries": rest.Int, "waiting_until": rest.Nullable(rest.Time), "last_seen_at": rest.Nullable(rest.Time),
+	}, "sessions", "has_password", "app", "passkeys", "failed_tries", "waiting_until", "last_seen_at")
 	linkSchema     = rest.Obj(map[string]rest.Schema{"url": rest.Str, "mailed": rest.Bool, "expires_at": rest.Time}, "url", "mailed", "expires_at")
 	settingsSchema = rest.Obj(map[string]rest.Schema{
 		"idle_minutes": rest.Int, "absolute_minutes": rest.Int, "mfa": {"type": "string", "enum": []any{identity.MFAOptional, identity.MFARoles, identity.MFAAll}}, "mfa_roles": rest.Array(rest.UUID), "passwords_off": rest.Bool,
@@ -52,6 +52,10 @@ func (a *API) signInRoutes() []rest.Route {
 		{
 			Method: "POST", Path: "/users/{id}/sign_out", Name: "users.sign_out", Summary: "Sign a user out everywhere", Tag: "identity", Object: "user", Action: auth.Update,
 			IDs: user, Answer: endedSchema, Handle: a.signOutUser,
+		},
+		{
+			Method: "POST", Path: "/users/{id}/reset_mfa", Name: "users.reset_mfa", Summary: "Take a user's second factors away and sign them out", Tag: "identity", Object: "user", Action: auth.Update, Status: 204,
+			IDs: user, Handle: a.resetMFA,
 		},
 		{
 			Method: "POST", Path: "/users/invite", Name: "users.invite", Summary: "Make a user and a link by which they choose a password", Tag: "identity", Object: "user", Action: auth.Create, Status: 201,
@@ -188,4 +192,15 @@ func (a *API) link(fresh func(context.Context, uuid.UUID) (*identity.Link, error
 		}
 		return rest.JSON(w, 200, link)
 	}
+}
+
+func (a *API) resetMFA(w http.ResponseWriter, r *http.Request) error {
+	id, err := rest.PathID(r, "id")
+	if err != nil {
+		return err
+	}
+	if err := a.s.ResetMFA(r.Context(), id); err != nil {
+		return err
+	}
+	return rest.NoContent(w)
 }

@@ -44,6 +44,7 @@ func (p *Pages) account(w http.ResponseWriter, r *http.Request) error {
 func (p *Pages) showAccount(w http.ResponseWriter, r *http.Request, status int, profile, password ui.Form) error {
 	body := ui.SettingsPage{Title: "My account", Sections: []ui.Section{
 		{ID: "profile", Title: "You", Form: &profile},
+		{ID: "two-step", Title: "Two-step sign-in", Text: "A code from your phone, or a passkey.", Actions: []ui.Action{{Label: "Two-step sign-in", Icon: "key", Href: "/account/two-step"}}},
 		{ID: "password", Title: "Password", Text: "Changing it signs out every other device.", Form: &password},
 	}}
 	sessions, err := p.sessionSection(r)

@@ -47,6 +47,9 @@ func (p *Pages) signIn(w http.ResponseWriter, r *http.Request) error {
 	case e != nil && e.Kind == errs.Limited:
 		body.Locked = e.Message
 		return p.showSignIn(w, r, http.StatusTooManyRequests, body)
+	case e != nil && e.Kind == errs.Forbidden:
+		body.Error = e.Message
+		return p.showSignIn(w, r, http.StatusForbidden, body)
 	case err != nil:
 		return err
 	}
@@ -55,6 +58,9 @@ func (p *Pages) signIn(w http.ResponseWriter, r *http.Request) error {
 
 // enter opens the door: the cookie is set, and the person goes where they wanted to.
 func (p *Pages) enter(w http.ResponseWriter, r *http.Request, s *identity.Session, next string) error {
+	if s.Step != "" {
+		return p.nextStep(w, r, s, next)
+	}
 	p.setSession(w, s)
 	return page.SeeOther(w, r, afterSignIn(next, s.Slug))
 }

@@ -21,6 +21,10 @@ func (p *Pages) standingSection(r *http.Request, u *identity.User) (ui.Section, 
 	if st.Sessions > 0 {
 		out.Actions = append(out.Actions, ui.Action{Label: "Sign out everywhere", Icon: "log-out", Post: at("sign-out")})
 	}
+	if st.App || st.Passkeys > 0 {
+		out.Text += " Has a second factor."
+		out.Actions = append(out.Actions, ui.Action{Label: "Remove second factors", Post: at("reset-mfa"), Ask: "Remove the second factors of " + u.Name + "? Do it only when you know that it is them who asked."})
+	}
 	if st.FailedTries > 0 {
 		text := strconv.Itoa(st.FailedTries) + " failed " + plural(st.FailedTries, "attempt", "attempts") + " lately."
 		if st.WaitingUntil != nil {

@@ -1,6 +1,11 @@
 package identityhttp_test
 
 import (
+	"crypto/hmac"
+	"crypto/sha1"
+	"encoding/base32"
+	"encoding/binary"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"regexp"
@@ -248,4 +253,62 @@ func TestAResetLinkWorksOnceAndSignsNobodyIn(t *testing.T) {
 		anybody.Get("/join/" + token).Is(404)
 		anybody.Post("/reset/"+token, "password", "another long secret").Is(404)
 	}
+}
+
+func TestTwoStepSignInByPages(t *testing.T) {
+	t.Parallel()
+	w, _ := site(t)
+	admin, rita := w.As(t, t.Context()), w.As(t, t.Context())
+	signIn(t, admin, adminMail, password)
+	roles := regexp.MustCompile(`name="mfa_roles" value="([0-9a-f-]{36})"`).FindAllStringSubmatch(admin.Get("/gamma/settings/sign-in").Body, -1)
+	if len(roles) != 4 {
+		t.Fatalf("%d roles to choose from", len(roles))
+	}
+	admin.Follow(admin.Post("/gamma/settings/sign-in", "idle_minutes", "600", "absolute_minutes", "600", "mfa", "all")).Is(200, "Saved.")
+	rita.Get("/sign-in/code").Is(303)
+	rita.Get("/sign-in/enrol").Is(303)
+	a := rita.Post("/sign-in", "email", "rita@gamma.test", "password", password, "next", "/gamma/users")
+	if a.Status != 303 || a.Location != "/sign-in/enrol?next=%2Fgamma%2Fusers" {
+		t.Fatalf("%d %s", a.Status, a.Location)
+	}
+	if a := rita.Get("/account"); a.Status != 303 {
+		t.Errorf("in without a second factor: %d", a.Status)
+	}
+	enrol := rita.Get("/sign-in/enrol").Is(200, "Set up a second factor", "data:image/svg+xml;base64,")
+	secret := strings.ReplaceAll(regexp.MustCompile(`class="seed"><code>([A-Z2-7 ]+)<`).FindStringSubmatch(enrol.Body)[1], " ", "")
+	rita.Post("/sign-in/enrol", "code", "00000x").Is(422, "not right")
+	codes := rita.Post("/sign-in/enrol", "code", code(t, secret), "next", "/gamma/users").Is(200, "Keep these codes", `href="/gamma/users"`)
+	recovery := regexp.MustCompile(`<code>([a-z2-7]{5}-[a-z2-7]{5})</code>`).FindAllStringSubmatch(codes.Body, -1)
+	if len(recovery) != 10 {
+		t.Fatalf("%d recovery codes", len(recovery))
+	}
+	rita.Get("/account/two-step").Is(200, "10 of 10 are left").Lacks(secret, recovery[0][1])
+	rita.Post("/account/two-step/remove", "proof", "nonsense-x").Is(422, "not right")
+	rita.Post("/account/two-step/remove", "proof", recovery[0][1]).Is(422, "asks for a second factor")
+	rita.Post("/account/two-step/codes", "proof", recovery[1][1]).Is(200, "Your recovery codes").Lacks(recovery[2][1])
+	other := w.As(t, t.Context())
+	if a := other.Post("/sign-in", "email", "rita@gamma.test", "password", password); a.Location != "/sign-in/code" {
+		t.Fatalf("%d %s", a.Status, a.Location)
+	}
+	other.Get("/sign-in/code").Is(200, "One more step", "one-time-code")
+	other.Post("/sign-in/code", "code", recovery[2][1]).Is(422, "not right")
+	id := regexp.MustCompile(`/gamma/settings/users/([0-9a-f-]{36})"[^>]*>Rita Rep`).FindStringSubmatch(admin.Get("/gamma/settings/users").Body)[1]
+	admin.Get("/gamma/settings/users/"+id).Is(200, "Has a second factor")
+	admin.Follow(admin.Post("/gamma/settings/users/"+id+"/reset-mfa")).Is(200, "are gone").Lacks("Has a second factor")
+}
+
+// code is what an authenticator app shows now.
+func code(t *testing.T, secret string) string {
+	t.Helper()
+	seed, err := base32.StdEncoding.WithPadding(base32.NoPadding).DecodeString(secret)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var counter [8]byte
+	binary.BigEndian.PutUint64(counter[:], uint64(time.Now().Unix()/30))
+	m := hmac.New(sha1.New, seed)
+	m.Write(counter[:])
+	sum := m.Sum(nil)
+	at := sum[19] & 15
+	return fmt.Sprintf("%06d", (binary.BigEndian.Uint32(sum[at:])&0x7fffffff)%1_000_000)
 }
