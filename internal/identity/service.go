@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"time"
 
+	"github.com/go-webauthn/webauthn/webauthn"
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
@@ -55,6 +56,7 @@ type Service struct {
 	mail   Mailer
 	jobs   Queue
 	base   string
+	web    *webauthn.WebAuthn // nil = no passkeys here
 	actors *cache.Aside[*auth.Actor]
 	limits *ratelimit.Limiter
 	hasher *hasher
@@ -67,6 +69,7 @@ func New(d Deps) (*Service, error) {
 		k: d.Kernel, db: d.Kernel.DB, box: d.Box, mail: d.Mail, base: cmp.Or(d.BaseURL, "http://localhost:8080"), now: d.Now, log: d.Log,
 		limits: ratelimit.New(d.Kernel.Cache, d.Now), hasher: newHasher(runtime.GOMAXPROCS(0)),
 	}
+	s.web = relyingParty(s.base)
 	var err error
 	if s.box == nil {
 		if s.box, err = secret.New([]string{secret.Generate()}); err != nil {

@@ -56,8 +56,8 @@ func (p *Pages) codeForm(w http.ResponseWriter, r *http.Request) error {
 func (p *Pages) showCode(w http.ResponseWriter, r *http.Request, status int, body ui.SignIn) error {
 	body.Action, body.AskCode, body.Title, body.Intro = "/sign-in/code", true, "One more step", "Prove that it is you."
 	page.NoStore(w)
-	parts := ui.Titled{Parts: []templ.Component{ui.PasskeyButton{Begin: "/sign-in/code/passkey/begin", Finish: "/sign-in/code/passkey?" + url.Values{"next": {body.Next}}.Encode(), Label: "Use a passkey", Failed: noPasskey}}}
-	return p.shell.Bare(w, r, status, ui.BareLayout{Title: body.Title, Brand: p.shell.Product(), Robots: "noindex"}, templ.Join(body, parts.Parts[0]))
+	button := ui.PasskeyButton{Begin: "/sign-in/code/passkey/begin", Finish: "/sign-in/code/passkey?" + url.Values{"next": {body.Next}}.Encode(), Label: "Use a passkey", Failed: noPasskey}
+	return p.shell.Bare(w, r, status, ui.BareLayout{Title: body.Title, Brand: p.shell.Product(), Robots: "noindex"}, templ.Join(body, button))
 }
 
 const noPasskey = "No passkey was used. Try again, or go on without one."
@@ -211,7 +211,7 @@ func (p *Pages) showFactors(w http.ResponseWriter, r *http.Request, status int, 
 		form := proofForm(f, "/account/two-step", "Set up an app")
 		body.Sections = append(body.Sections, ui.Section{ID: "app", Title: "Authenticator app", Text: "An app on your phone shows a new code every half minute.", Form: &form})
 	}
-	body.Sections = append(body.Sections, p.passkeySection(f))
+	body.Sections = append(body.Sections, passkeySections(r, f)...)
 	for i := range body.Sections {
 		if view.form != nil && body.Sections[i].ID == view.id {
 			body.Sections[i].Form = view.form
@@ -274,8 +274,4 @@ func (p *Pages) resetMFA(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	return p.backToUser(w, r, u, "The second factors of "+u.Name+" are gone.")
-}
-
-func (p *Pages) passkeySection(*identity.Factors) ui.Section {
-	return ui.Section{ID: "passkeys", Title: "Passkeys"}
 }

@@ -2,7 +2,10 @@ package identityhttp
 
 import (
 	"net/http"
+	"net/url"
 	"strings"
+
+	"github.com/a-h/templ"
 
 	"crm/internal/identity"
 	"crm/internal/platform/auth"
@@ -29,7 +32,9 @@ func (p *Pages) showSignIn(w http.ResponseWriter, r *http.Request, status int, b
 		body.Intro = "Your new password is set. Sign in with it."
 	}
 	page.NoStore(w)
-	return p.shell.Bare(w, r, status, ui.BareLayout{Title: "Sign in", Brand: p.shell.Product(), Robots: "noindex"}, body)
+	return p.shell.Bare(w, r, status, ui.BareLayout{Title: "Sign in", Brand: p.shell.Product(), Robots: "noindex"}, templ.Join(body, ui.PasskeyButton{
+		Begin: "/sign-in/passkey/begin", Finish: "/sign-in/passkey?" + url.Values{"next": {body.Next}}.Encode(), Label: "Sign in with a passkey", Failed: noPasskey,
+	}))
 }
 
 // signIn answers POST /sign-in. Unknown and wrong read the same.
