@@ -34,11 +34,11 @@ class Passkey extends HTMLElement {
   connectedCallback() {
     if (!window.PublicKeyCredential) return;
     this.hidden = false;
-    one("button", this).addEventListener("click", () => this.run());
+    one(":scope > button", this).addEventListener("click", () => this.run()); // fields may bring buttons of their own
   }
 
   async run() {
-    const trouble = one(".error[role=alert]", this);
+    const trouble = one(":scope > .error", this);
     trouble.hidden = true;
     try {
       const fields = Object.fromEntries(all("input", this).map((i) => [i.name, i.value]));

@@ -27,10 +27,14 @@ const (
 )
 
 // site has one workspace, "gamma", with an admin who signs in for real.
-func site(t *testing.T) (*pagetest.World, *identity.Service) {
+func site(t *testing.T, options ...func(*identity.Deps)) (*pagetest.World, *identity.Service) {
 	t.Helper()
 	e := recordtest.New(t)
-	s, err := identity.New(identity.Deps{Kernel: e.K, Now: time.Now, Log: slog.New(slog.DiscardHandler)})
+	d := identity.Deps{Kernel: e.K, Now: time.Now, Log: slog.New(slog.DiscardHandler)}
+	for _, o := range options {
+		o(&d)
+	}
+	s, err := identity.New(d)
 	if err != nil {
 		t.Fatal(err)
 	}
