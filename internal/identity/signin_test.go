@@ -79,6 +79,7 @@ func TestSigningInCostsTheSameForKnownAndUnknown(t *testing.T) { //nolint:parall
 func TestFailuresMakeWaitLongerAndLonger(t *testing.T) {
 	t.Parallel()
 	w := setup(t)
+	w.stop()
 	u := w.user(t, w.admin, "ada@gamma.test", identity.SalesRep)
 	waits := func(email string) (out []time.Duration) {
 		for range 5 {

@@ -50,15 +50,16 @@ func setup(t *testing.T) *world {
 }
 
 func (w *world) now() time.Time {
+	at := time.Now()
 	if stopped := w.stopped.Load(); stopped != nil {
-		return *stopped
+		at = *stopped
 	}
-	return time.Now().Add(time.Duration(w.ahead.Load()))
+	return at.Add(time.Duration(w.ahead.Load()))
 }
 
-// stop holds the clock, for limits that fill up again with time.
+// stop holds the clock but for pass, for limits that fill up again with time.
 func (w *world) stop() {
-	at := w.now()
+	at := time.Now()
 	w.stopped.Store(&at)
 }
 
