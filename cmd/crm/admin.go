@@ -146,7 +146,10 @@ type userCmd struct {
 	Create  userCreate  `cmd:"" help:"Create a user who can sign in."`
 	List    userList    `cmd:"" help:"List the users of a tenant."`
 	Disable userDisable `cmd:"" help:"Disable a user and end their sessions."`
-	Reset   userReset   `cmd:"" name:"reset-password" help:"Give a user a new password."`
+	Enable  userEnable  `cmd:"" help:"Let a disabled user in again."`
+	Invite  userInvite  `cmd:"" help:"Create a user and print a link by which they choose a password."`
+	MFA     userMFA     `cmd:"" name:"mfa-reset" aliases:"reset-mfa" help:"Take a user's second factors away."`
+	Reset   userReset   `cmd:"" name:"reset-password" help:"Give a user a new password, or print a link to choose one."`
 }
 
 func (userCmd) Help() string {
@@ -214,48 +217,6 @@ func (c *userList) Run(e *env) error {
 			return printJSON(e.out, list)
 		}
 		return printTable(e.out, []string{"E-MAIL", "NAME", "STATE", "ID"}, rows)
-	})
-}
-
-type userDisable struct {
-	Tenant string `help:"The tenant." required:""`
-	Email  string `help:"Whom." required:""`
-}
-
-func (c *userDisable) Run(e *env) error {
-	return e.inTenant(c.Tenant, func(ctx context.Context, a *app.App) error {
-		u, err := userByEmail(ctx, a, c.Email)
-		if err != nil {
-			return err
-		}
-		if _, err := a.Identity.Users.One(ctx, record.Operation{Kind: record.OpUpdate, ID: u.ID(), Patch: record.Patch{"state": "disabled"}}); err != nil {
-			return err
-		}
-		fmt.Fprintf(e.out, "User %s is disabled and signed out.\n", c.Email)
-		return nil
-	})
-}
-
-type userReset struct {
-	Tenant   string `help:"The tenant." required:""`
-	Email    string `help:"Whose." required:""`
-	Password string `help:"The new password; read from standard input when left out."`
-}
-
-func (c *userReset) Run(e *env) error {
-	if err := askPassword(&c.Password); err != nil {
-		return err
-	}
-	return e.inTenant(c.Tenant, func(ctx context.Context, a *app.App) error {
-		u, err := userByEmail(ctx, a, c.Email)
-		if err != nil {
-			return err
-		}
-		if err := a.Identity.SetPassword(ctx, u.ID(), c.Password); err != nil {
-			return err
-		}
-		fmt.Fprintf(e.out, "User %s has a new password and is signed out everywhere.\n", c.Email)
-		return nil
 	})
 }
 

@@ -54,7 +54,7 @@ func TestHelpListsTheCommands(t *testing.T) {
 		}
 		for _, command := range []string{
 			"serve", "migrate up", "migrate down", "migrate status", "migrate verify", "tenant create", "tenant list", "tenant suspend", "tenant delete",
-			"user create", "user list", "user disable", "user reset-password", "apikey create", "import", "demo", "doctor", "openapi", "config", "version",
+			"user create", "user list", "user disable", "user enable", "user invite", "user reset-password", "apikey create", "import", "demo", "doctor", "openapi", "config", "version",
 		} {
 			if !strings.Contains(out, "\n  "+command) {
 				t.Errorf("%v does not list %s", args, command)

@@ -216,7 +216,9 @@ func clientIP(r *http.Request, trusted []netip.Prefix) string {
 	if err != nil {
 		return r.RemoteAddr
 	}
-	hops := strings.Split(r.Header.Get("X-Forwarded-For"), ",")
+	// The header may stand more than once: what a proxy added is in the last one, what
+	// the caller made up in the first.
+	hops := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
 	for i := len(hops) - 1; i >= 0 && isTrusted(host, trusted); i-- {
 		if hop := strings.TrimSpace(hops[i]); hop != "" {
 			host = hop

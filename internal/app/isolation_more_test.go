@@ -9,6 +9,7 @@ import (
 	"github.com/google/uuid"
 
 	"crm/internal/app/apptest"
+	"crm/internal/identity"
 	"crm/internal/messaging"
 	"crm/internal/record"
 	"crm/internal/record/exporting"
@@ -54,6 +55,7 @@ func makeMore(t *testing.T, w *world) {
 	w.samples.Put("provider", provider.ID)
 	w.samples.Put("undo", undoRun(t, w))
 	makeOwn(t, w)
+	w.samples.Put("session", openSession(t, w))
 }
 
 // undoRun begins to take back a batch of the foreign tenant, and changes nothing.
@@ -97,4 +99,20 @@ func makeOwn(t *testing.T, w *world) {
 	for _, name := range []string{"parcel", "custom_record"} {
 		w.samples.Put(name, uuid.MustParse(fmt.Sprint(made.JSON["id"])))
 	}
+}
+
+// openSession signs somebody of the foreign tenant in.
+func openSession(t *testing.T, w *world) uuid.UUID {
+	t.Helper()
+	email := apptest.Canary + "-signed-in@example.com"
+	w.foreign.User(t, email, "sales_rep", "four quiet words here")
+	s, err := w.env.App.Identity.SignIn(t.Context(), email, "four quiet words here", w.foreign.Slug, identity.Visit{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, err := w.env.App.Identity.BySession(t.Context(), s.Token)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return uuid.MustParse(a.SessionID)
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/riverqueue/river"
 
+	"crm/internal/identity"
 	"crm/internal/platform/auth"
 	"crm/internal/platform/jobs"
 	"crm/internal/platform/rest"
@@ -24,6 +25,7 @@ func (upkeep) Tenant() uuid.UUID { return uuid.Nil }
 
 // registerJobs adds what the contexts can work, and the periodic table.
 func (a *App) registerJobs() {
+	identity.Register(a.registry, func() *identity.Service { return a.Identity })
 	a.Scoring.Register(a.registry)
 	a.Messaging.Register(a.registry)
 	importing.Work(a.registry, func() *importing.Service { return a.Imports })

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"net/netip"
 	"time"
 
 	"github.com/maypok86/otter/v2"
@@ -90,23 +89,13 @@ func (l *limits) byAddress(r *http.Request, name string) ratelimit.Bucket {
 	return ratelimit.Bucket{Name: name, Group: addressGroup(r.RemoteAddr), Policy: l.policies[name]}
 }
 
-// addressGroup is what counts as one address: an IPv4 address, or the /64 that one
-// IPv6 customer has to choose from.
+// addressGroup is what counts as one address, of a peer with its port.
 func addressGroup(remote string) string {
 	host, _, err := net.SplitHostPort(remote)
 	if err != nil {
 		host = remote
 	}
-	ip, err := netip.ParseAddr(host)
-	if err != nil {
-		return host
-	}
-	if ip = ip.Unmap().WithZone(""); ip.Is6() {
-		if p, err := ip.Prefix(64); err == nil {
-			return p.Masked().String()
-		}
-	}
-	return ip.String()
+	return ratelimit.AddressGroup(host)
 }
 
 // guard bounds guessing: an address with too many refused keys gets no further

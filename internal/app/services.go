@@ -38,6 +38,7 @@ type services struct {
 	Objects    *objects.Service
 	Undos      *undoing.Service
 
+	post       *systemMailer // nil = none
 	registry   *jobs.Registry
 	importsDir *blob.Dir
 	exportsDir *blob.Dir
@@ -53,7 +54,11 @@ func (a *App) build(works bool) error {
 		make func() error
 	}{
 		{"identity", func() error {
-			a.Identity, err = identity.New(identity.Deps{Kernel: a.Kernel, Now: a.now, Log: a.Log})
+			post, err := a.systemMail()
+			if err != nil {
+				return err
+			}
+			a.Identity, err = identity.New(identity.Deps{Kernel: a.Kernel, Box: a.box, Mail: post, BaseURL: a.Cfg.URL(), Now: a.now, Log: a.Log})
 			return err
 		}},
 		{"contacts", func() error {
@@ -111,6 +116,7 @@ func (a *App) build(works bool) error {
 // connectJobs gives the job client to the contexts that queue work: it is made of
 // what they registered.
 func (a *App) connectJobs() error {
+	a.Identity.SetJobs(a.Jobs)
 	a.Scoring.SetJobs(a.Jobs)
 	a.Kernel.Later = func(ctx context.Context, tx pgx.Tx, tenant uuid.UUID, object string) error {
 		_, err := a.Jobs.Insert(ctx, tx, recompute{tenant, object}, jobs.When{Queue: "bulk"})
@@ -138,6 +144,11 @@ func (a *App) closeServices() {
 	}
 	if a.Messaging != nil {
 		a.Messaging.Close()
+	}
+	if a.post != nil {
+		if err := a.post.sender.Close(); err != nil {
+			a.Log.Warn("close the connections to the mail server", "error", err)
+		}
 	}
 	if a.importsDir != nil {
 		if err := a.importsDir.Close(); err != nil {

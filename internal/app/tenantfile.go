@@ -25,6 +25,11 @@ func TenantPolicy() tenantfile.Policy {
 		Skip: map[string]string{
 			"user_credentials":   "password hashes are secrets; people get new passwords (crm user reset-password)",
 			"sessions":           "signed-in browsers belong to the address they signed in to",
+			"sign_in_tickets":    "links that were handed out lead to the old address",
+			"totp_secrets":       "seeds of authenticator apps are secrets; people set them up anew",
+			"recovery_codes":     "hashes of recovery codes are secrets",
+			"passkeys":           "passkeys belong to the address they were made at",
+			"sign_in_settings":   "how people sign in is set up anew where they do",
 			"api_keys":           "hashes of keys are secrets; make new keys (crm apikey create)",
 			"idempotency_keys":   "first answers of the last day's requests",
 			"unsubscribe_tokens": "links in mails that were sent lead to the old address",

@@ -13,10 +13,13 @@
 //   - Passwords are Argon2id hashes; tokens are stored as SHA-256 only and shown
 //     once.
 //   - Signing in does the same work for known and unknown addresses.
-//   - Ten failures lock an account for fifteen minutes; the count is written in a
-//     transaction of its own, so a failed sign-in cannot roll it back.
+//   - A try is counted before it is compared, by the address that was typed, known
+//     or not; from the sixth on one waits, longer each time. A browser the person
+//     has used before is counted apart: strangers lock nobody out.
+//   - Every way in ends at admit, which opens a session with a new token.
+//   - Nobody hands out more rights than they have.
 //   - Disabling a user, revoking a key or changing a password takes effect within
-//     cacheTTL on every replica.
+//     actorLocal plus actorShared on every replica.
 //
 // Look-ups before a tenant is known go through the SQL functions auth_session,
 // auth_api_key, auth_user and tenant_by_slug, which answer one question each.

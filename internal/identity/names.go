@@ -8,8 +8,8 @@ import (
 
 // reserved are first path segments of the product itself.
 var reserved = map[string]bool{
-	"api": true, "assets": true, "account": true, "admin": true, "c": true, "f": true, "healthz": true, "hooks": true, "join": true, "live": true,
-	"login": true, "logout": true, "metrics": true, "o": true, "oauth": true, "readyz": true, "sign-in": true, "sign-out": true, "styleguide": true, "u": true, "manifest.webmanifest": true, "favicon.ico": true,
+	"api": true, "assets": true, "account": true, "admin": true, "c": true, "f": true, "forgot": true, "healthz": true, "hooks": true, "join": true, "live": true,
+	"login": true, "logout": true, "metrics": true, "o": true, "oauth": true, "readyz": true, "reset": true, "setup": true, "sign-in": true, "sign-out": true, "styleguide": true, "u": true, "manifest.webmanifest": true, "favicon.ico": true,
 }
 
 // tenantNames derives the address of a tenant from its name, or the other way

@@ -5,9 +5,11 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+	"golang.org/x/text/language"
 
 	"crm/internal/platform/auth"
 	"crm/internal/platform/errs"
@@ -133,12 +135,18 @@ func (s *Service) register(k *record.Kernel) error {
 	return err
 }
 
-func (s *Service) checkUsers(ctx context.Context, _ pgx.Tx, changes []record.TypedChange[User]) error {
+func (s *Service) checkUsers(ctx context.Context, tx pgx.Tx, changes []record.TypedChange[User]) error {
 	a, err := auth.Must(ctx)
 	if err != nil {
 		return err
 	}
+	if err := roleChanges(ctx, tx, changes); err != nil {
+		return err
+	}
 	for _, c := range changes {
+		if err := c.New.checkPlace(); err != nil {
+			return err
+		}
 		if c.New.State == "active" && c.New.Email == "" {
 			c.New.State = "invited"
 		}
@@ -149,11 +157,12 @@ func (s *Service) checkUsers(ctx context.Context, _ pgx.Tx, changes []record.Typ
 	return nil
 }
 
-// afterUsers ends the sessions of people who may no longer come in.
+// afterUsers ends the sessions of people who may no longer come in, and of those with
+// another role: what a session may do does not grow under it.
 func (s *Service) afterUsers(ctx context.Context, tx pgx.Tx, changes []record.TypedChange[User]) error {
 	var out []uuid.UUID
 	for _, c := range changes {
-		if c.New.State != "active" || c.New.DeletedAt != nil {
+		if c.New.State != "active" || c.New.DeletedAt != nil || c.Old != nil && !same(c.Old.RoleID, c.New.RoleID) {
 			out = append(out, c.New.ID)
 		}
 	}
@@ -163,6 +172,22 @@ func (s *Service) afterUsers(ctx context.Context, tx pgx.Tx, changes []record.Ty
 	}
 	_, err := tx.Exec(ctx, `delete from sessions where tenant_id = app_tenant() and user_id = any($1)`, out)
 	return err
+}
+
+// checkPlace refuses time zones and languages nothing could be shown in.
+func (u *User) checkPlace() error {
+	if u.TimeZone != "" && !knownZone(u.TimeZone) {
+		return errs.Field("time_zone", "bad_time_zone", "%q is no time zone. Use a name like Europe/Berlin.", u.TimeZone)
+	}
+	if _, err := language.Parse(u.Language); u.Language != "" && err != nil {
+		return errs.Field("language", "bad_language", "%q is no language. Use a tag like en or de-CH.", u.Language)
+	}
+	return nil
+}
+
+func knownZone(name string) bool {
+	_, err := time.LoadLocation(name)
+	return err == nil && name != "Local" && name != ""
 }
 
 func (s *Service) afterTeams(ctx context.Context, _ pgx.Tx, _ []record.TypedChange[Team]) error {
@@ -175,15 +200,15 @@ func (s *Service) afterRoles(ctx context.Context, _ pgx.Tx, _ []record.TypedChan
 	return nil
 }
 
-// checkRoles keeps the built-in roles as documented, refuses grants nobody would
-// understand, and keeps a role as long as somebody acts with it: its rights would
-// otherwise live on unseen.
 func rolesChecked(k *record.Kernel) func(context.Context, pgx.Tx, []record.TypedChange[Role]) error {
 	return func(ctx context.Context, tx pgx.Tx, changes []record.TypedChange[Role]) error {
 		return checkRoles(ctx, k, tx, changes)
 	}
 }
 
+// checkRoles keeps the built-in roles as documented, refuses grants nobody would
+// understand or that reach further than who gives them, and keeps a role as long as
+// somebody acts with it: its rights would otherwise live on unseen.
 func checkRoles(ctx context.Context, k *record.Kernel, tx pgx.Tx, changes []record.TypedChange[Role]) error {
 	for _, c := range changes {
 		if c.Old != nil && c.Old.BuiltIn {
@@ -199,6 +224,9 @@ func checkRoles(ctx context.Context, k *record.Kernel, tx pgx.Tx, changes []reco
 			if err := checkFieldGrants(ctx, k, c.New.grants()); err != nil {
 				return err
 			}
+		}
+		if err := grantsWithin(ctx, c.Old, c.New); err != nil {
+			return err
 		}
 		if c.New.DeletedAt == nil {
 			continue

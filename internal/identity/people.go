@@ -23,7 +23,7 @@ type NewUser struct {
 
 // CreateUser makes a user with a password. The actor needs user:create.
 func (s *Service) CreateUser(ctx context.Context, n NewUser) (*User, error) {
-	if err := checkPassword(n.Password); err != nil {
+	if err := checkPassword(n.Password, n.Email, n.Name); err != nil {
 		return nil, err
 	}
 	role, err := s.RoleByKey(ctx, n.Role)
@@ -37,7 +37,7 @@ func (s *Service) CreateUser(ctx context.Context, n NewUser) (*User, error) {
 	if n.Name == "" {
 		n.Name = email
 	}
-	hash := hashPassword(n.Password)
+	hash := s.hasher.hash(n.Password)
 	var out *User
 	err = s.db.Tx(ctx, func(ctx context.Context, tx pgx.Tx) error {
 		u := &User{Name: n.Name, Email: email, RoleID: &role.ID, State: "active", TimeZone: n.TimeZone}
@@ -60,24 +60,100 @@ func (s *Service) storePassword(ctx context.Context, tx pgx.Tx, user uuid.UUID, 
 
 // SetPassword gives a user a new password and ends their sessions.
 func (s *Service) SetPassword(ctx context.Context, user uuid.UUID, password string) error {
-	if err := checkPassword(password); err != nil {
+	if err := s.mayManage(ctx, user); err != nil {
 		return err
 	}
-	hash := hashPassword(password)
+	u, err := s.Users.Get(ctx, user)
+	if err != nil {
+		return err
+	}
+	if err := checkPassword(password, u.Email, u.Name); err != nil {
+		return err
+	}
+	hash := s.hasher.hash(password)
 	return s.db.Tx(ctx, func(ctx context.Context, tx pgx.Tx) error {
-		if _, _, err := auth.Require(ctx, "user", auth.Update); err != nil {
+		return s.replacePassword(ctx, tx, u, hash, "password_reset")
+	})
+}
+
+// replacePassword puts a new hash in place, forgets the failed tries and ends every
+// session: one of them may be why the password is new.
+func (s *Service) replacePassword(ctx context.Context, tx pgx.Tx, u *User, hash, action string) error {
+	if err := s.storePassword(ctx, tx, u.ID, hash); err != nil {
+		return err
+	}
+	if err := forgive(ctx, tx, addressKey(u.Email)); err != nil {
+		return err
+	}
+	if _, err := tx.Exec(ctx, `delete from sessions where tenant_id = app_tenant() and user_id = $1`, u.ID); err != nil {
+		return err
+	}
+	s.forgetActors(ctx)
+	_, err := s.k.Emit(ctx, tx, "user", u.ID, action, nil)
+	return err
+}
+
+// errWrongNow is the answer to a wrong password of somebody who is signed in.
+var errWrongNow = errs.Field("current", "wrong", "This is not your password now.")
+
+// ChangePassword lets the actor choose a new password. The old one is asked for, so
+// that an open screen is not enough to take an account over; wrong ones are counted
+// like failed sign-ins. All sessions end, and one with a new token is opened here.
+func (s *Service) ChangePassword(ctx context.Context, current, password string, v Visit) (*Session, error) {
+	e, u, err := s.proveAgain(ctx, current)
+	if err != nil {
+		return nil, err
+	}
+	if err := checkPassword(password, u.Email, u.Name); err != nil {
+		return nil, err
+	}
+	hash := s.hasher.hash(password)
+	var out *Session
+	err = s.db.Tx(ctx, func(ctx context.Context, tx pgx.Tx) error {
+		if err := s.replacePassword(ctx, tx, u, hash, "password_changed"); err != nil {
 			return err
 		}
-		if err := s.storePassword(ctx, tx, user, hash); err != nil {
-			return err
-		}
-		if _, err := tx.Exec(ctx, `delete from sessions where tenant_id = app_tenant() and user_id = $1`, user); err != nil {
-			return err
-		}
-		s.forgetActors(ctx)
-		_, err := s.k.Emit(ctx, tx, "user", user, "password_reset", nil)
+		out, err = s.openSession(ctx, tx, *e, v)
 		return err
 	})
+	return out, err
+}
+
+// proveAgain checks the password of a person who is signed in.
+func (s *Service) proveAgain(ctx context.Context, password string) (*entry, *User, error) {
+	a, err := auth.Must(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	if a.Kind != auth.User {
+		return nil, nil, errs.New(errs.Forbidden, "no_account", "Only people have a password.")
+	}
+	u, err := s.Users.Get(auth.With(ctx, auth.SystemActor(a.TenantID)), a.ID)
+	if err != nil {
+		return nil, nil, err
+	}
+	e := &entry{candidate: candidate{tenant: a.TenantID, user: a.ID}, method: ByPassword, forgive: againKey(a.ID)}
+	if _, err := s.try(ctx, e.forgive); err != nil {
+		return nil, nil, err
+	}
+	err = s.db.ReadMany(ctx, []db.Query{
+		{SQL: `select slug from tenants where id = app_tenant()`},
+		{SQL: `select password_hash from user_credentials where tenant_id = app_tenant() and user_id = $1`, Args: []any{a.ID}},
+	}, func(i int, rows pgx.Rows) error {
+		for rows.Next() {
+			if err := rows.Scan([]any{&e.slug, &e.hash}[i]); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	if !s.hasher.verify(e.hash, password) {
+		return nil, nil, errWrongNow
+	}
+	return e, u, nil
 }
 
 // RoleByKey finds a role such as sales_rep.
@@ -131,6 +207,9 @@ func (s *Service) CreateAPIKey(ctx context.Context, name, role string) (*APIKey,
 		by = &a.ID
 	}
 	return k, s.db.Tx(ctx, func(ctx context.Context, tx pgx.Tx) error {
+		if err := within(ctx, tx, r.ID); err != nil {
+			return err
+		}
 		_, err := tx.Exec(ctx, `insert into api_keys (tenant_id, id, name, role_id, token_hash, prefix, created_at, created_by) values (app_tenant(), $1, $2, $3, $4, $5, $6, $7)`,
 			k.ID, k.Name, r.ID, hash, k.Prefix, k.CreatedAt, by)
 		if err != nil {
@@ -241,7 +320,7 @@ func (s *Service) refreshKey(ctx context.Context, asked auth.Actor) (*auth.Actor
 	ctx = auth.With(ctx, auth.SystemActor(asked.TenantID))
 	var role uuid.UUID
 	found := false
-	err := s.db.Read(ctx, db.Query{SQL: `select role_id from api_keys where tenant_id = app_tenant() and id = $1 and revoked_at is null and (expires_at is null or expires_at > $2)`, Args: []any{asked.ID, s.now().UTC()}}, func(rows pgx.Rows) error {
+	err := s.db.Read(ctx, db.Query{SQL: `select k.role_id from api_keys k join tenants t on t.id = k.tenant_id and t.state = 'active' where k.tenant_id = app_tenant() and k.id = $1 and k.revoked_at is null and (k.expires_at is null or k.expires_at > $2)`, Args: []any{asked.ID, s.now().UTC()}}, func(rows pgx.Rows) error {
 		for rows.Next() {
 			found = true
 			if err := rows.Scan(&role); err != nil {

@@ -4,8 +4,10 @@ import (
 	"cmp"
 	"context"
 	"log/slog"
+	"runtime"
 	"time"
 
+	"github.com/go-webauthn/webauthn/webauthn"
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
@@ -15,6 +17,8 @@ import (
 	"crm/internal/platform/errs"
 	"crm/internal/platform/id"
 	"crm/internal/platform/money"
+	"crm/internal/platform/ratelimit"
+	"crm/internal/platform/secret"
 	"crm/internal/record"
 )
 
@@ -26,11 +30,16 @@ const (
 	actorShared = 3 * time.Second
 )
 
-// Deps are what the service needs.
+// Deps are what the service needs. Box seals secrets and vouches for cookies; nil = a
+// random key, for a single process. Mail sends the product's own mail, nil = none.
+// BaseURL begins the links that are handed out.
 type Deps struct {
-	Kernel *record.Kernel
-	Now    func() time.Time
-	Log    *slog.Logger
+	Kernel  *record.Kernel
+	Box     *secret.Box
+	Mail    Mailer
+	BaseURL string
+	Now     func() time.Time
+	Log     *slog.Logger
 }
 
 // Service is identity's face to the rest of the program.
@@ -43,14 +52,30 @@ type Service struct {
 	db     *db.DB
 	now    func() time.Time
 	log    *slog.Logger
+	box    *secret.Box
+	mail   Mailer
+	jobs   Queue
+	base   string
+	web    *webauthn.WebAuthn // nil = no passkeys here
 	actors *cache.Aside[*auth.Actor]
+	limits *ratelimit.Limiter
+	hasher *hasher
 	made   []func(ctx context.Context) error
 }
 
 // New registers users, teams and roles and returns the service.
 func New(d Deps) (*Service, error) {
-	s := &Service{k: d.Kernel, db: d.Kernel.DB, now: d.Now, log: d.Log}
+	s := &Service{
+		k: d.Kernel, db: d.Kernel.DB, box: d.Box, mail: d.Mail, base: cmp.Or(d.BaseURL, "http://localhost:8080"), now: d.Now, log: d.Log,
+		limits: ratelimit.New(d.Kernel.Cache, d.Now), hasher: newHasher(runtime.GOMAXPROCS(0)),
+	}
+	s.web = relyingParty(s.base)
 	var err error
+	if s.box == nil {
+		if s.box, err = secret.New([]string{secret.Generate()}); err != nil {
+			return nil, err
+		}
+	}
 	s.actors, err = cache.New(d.Kernel.Cache, cache.Options[*auth.Actor]{
 		Name: "actors", Local: actorLocal, Shared: actorShared, Entries: 20_000, Encode: encodeActor, Decode: decodeActor,
 	})
@@ -128,7 +153,7 @@ func (t *Tenant) settle() error {
 	if !money.ValidCurrency(t.Currency) {
 		refused.Add("currency", "bad_currency", "A currency is three capital letters like EUR.")
 	}
-	if _, err := time.LoadLocation(t.TimeZone); err != nil || t.TimeZone == "Local" {
+	if !knownZone(t.TimeZone) {
 		refused.Add("time_zone", "bad_time_zone", "%q is no time zone. Use a name like Europe/Berlin.", t.TimeZone)
 	}
 	return refused.Err()

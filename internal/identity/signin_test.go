@@ -1,9 +1,13 @@
 package identity_test
 
 import (
+	"fmt"
 	"reflect"
 	"runtime"
+	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -45,7 +49,7 @@ func TestEveryFailedSignInLooksTheSame(t *testing.T) {
 		w.refuse(t, "", ""),
 		w.refuse(t, "ada@gamma.test\x00", wrong),
 	}
-	_, err := w.SignIn(t.Context(), "ada@gamma.test", password, "elsewhere", "", "")
+	_, err := w.SignIn(t.Context(), "ada@gamma.test", password, "elsewhere", visit)
 	for i, e := range append(answers, errs.As(err)) {
 		if !reflect.DeepEqual(e, answers[0]) || e.Kind != errs.Unauthenticated {
 			t.Errorf("answer %d is %+v, want %+v", i, e, answers[0])
@@ -72,22 +76,136 @@ func TestSigningInCostsTheSameForKnownAndUnknown(t *testing.T) { //nolint:parall
 	}
 }
 
-func TestTenFailuresLockTheAccountForAQuarterOfAnHour(t *testing.T) {
+func TestFailuresMakeWaitLongerAndLonger(t *testing.T) {
+	t.Parallel()
+	w := setup(t)
+	w.stop()
+	u := w.user(t, w.admin, "ada@gamma.test", identity.SalesRep)
+	waits := func(email string) (out []time.Duration) {
+		for range 5 {
+			if e := w.refuse(t, email, wrong); e.Kind != errs.Unauthenticated {
+				t.Fatalf("a free try: %v", e)
+			}
+		}
+		for range 7 {
+			e := w.refuse(t, email, password)
+			if e.Kind != errs.Limited {
+				t.Fatalf("no wait although the right password is tried too: %v", e)
+			}
+			out = append(out, e.RetryAfter.Round(time.Second))
+			w.pass(e.RetryAfter + time.Second)
+			if e := w.refuse(t, email, wrong); e.Kind != errs.Unauthenticated {
+				t.Fatalf("after waiting: %v", e)
+			}
+		}
+		return out
+	}
+	known := waits("ada@gamma.test")
+	if want := []time.Duration{30 * time.Second, time.Minute, 2 * time.Minute, 4 * time.Minute, 8 * time.Minute, 15 * time.Minute, 15 * time.Minute}; !slices.Equal(known, want) {
+		t.Errorf("the waits are %v", known)
+	}
+	if unknown := waits("nobody@gamma.test"); !slices.Equal(unknown, known) {
+		t.Errorf("the waits for an unknown address are %v", unknown)
+	}
+	if n := w.count(t, `select count(*) from journal where record_id = $1 and action = 'sign_in_blocked'`, u.ID); n != 8 {
+		t.Errorf("%d rows of the journal tell of it", n)
+	}
+	w.pass(25 * time.Hour)
+	if e := w.refuse(t, "ada@gamma.test", wrong); e.Kind != errs.Unauthenticated {
+		t.Fatal(e)
+	}
+	w.signIn(t, "ada@gamma.test", "")
+	if n := w.count(t, `select count(*) from sign_in_tries`); n != 1 {
+		t.Errorf("%d counts are kept, not only the one of the unknown address", n)
+	}
+}
+
+func TestStrangersDoNotLockTheOwnerOut(t *testing.T) {
+	t.Parallel()
+	w := setup(t)
+	u := w.user(t, w.admin, "ada@gamma.test", identity.SalesRep)
+	home := visit
+	home.Device = w.signIn(t, "ada@gamma.test", "").Device
+	for range 6 {
+		w.refuse(t, "ada@gamma.test", wrong)
+	}
+	for _, v := range []identity.Visit{visit, {Device: home.Device + "x"}, {Device: "a.b.c"}} {
+		if _, err := w.SignIn(t.Context(), "ada@gamma.test", password, "", v); errs.KindOf(err) != errs.Limited {
+			t.Errorf("%+v need not wait: %v", v, err)
+		}
+	}
+	s, err := w.SignIn(t.Context(), "ada@gamma.test", password, "", home)
+	if err != nil || s.Device != home.Device {
+		t.Fatalf("the owner, on a device of hers: %v", err)
+	}
+	w.user(t, w.admin, "bob@gamma.test", identity.SalesRep)
+	for range 5 {
+		_, _ = w.SignIn(t.Context(), "bob@gamma.test", wrong, "", home)
+	}
+	if _, err := w.SignIn(t.Context(), "bob@gamma.test", password, "", home); errs.KindOf(err) != errs.Limited {
+		t.Errorf("her device counts for others too: %v", err)
+	}
+	st, err := w.Standing(w.admin, u.ID)
+	must(t, err)
+	if st.FailedTries != 5 || st.WaitingUntil == nil || !st.HasPassword || st.Sessions != 2 {
+		t.Errorf("an admin sees %+v", st)
+	}
+	must(t, w.LetIn(w.admin, u.ID))
+	w.signIn(t, "ada@gamma.test", "")
+}
+
+func TestManyGuessesAtOnceAreManyGuesses(t *testing.T) {
 	t.Parallel()
 	w := setup(t)
 	w.user(t, w.admin, "ada@gamma.test", identity.SalesRep)
-	for i := range 10 {
-		if e := w.refuse(t, "ada@gamma.test", wrong); e.Kind != errs.Unauthenticated {
-			t.Fatalf("failure %d: %v", i+1, e)
+	var tried atomic.Int64
+	var all sync.WaitGroup
+	for range 20 {
+		all.Go(func() {
+			if _, err := w.SignIn(t.Context(), "ada@gamma.test", wrong, "", visit); errs.KindOf(err) == errs.Unauthenticated {
+				tried.Add(1)
+			}
+		})
+	}
+	all.Wait()
+	if tried.Load() != 5 {
+		t.Errorf("%d of 20 guesses were compared", tried.Load())
+	}
+}
+
+func TestSprayingFromOneAddressIsBounded(t *testing.T) {
+	t.Parallel()
+	w := setup(t)
+	w.user(t, w.admin, "ada@gamma.test", identity.SalesRep)
+	try := func(email, address string) error {
+		_, err := w.SignIn(t.Context(), email, password, "", identity.Visit{Address: address})
+		return err
+	}
+	w.stop()
+	for i := range 40 {
+		if err := try(fmt.Sprintf("no%d@gamma.test", i), fmt.Sprintf("2001:db8::%x", i+1)); errs.KindOf(err) != errs.Unauthenticated {
+			t.Fatal(i, err)
 		}
 	}
-	if e := w.refuse(t, "ada@gamma.test", password); e.Kind != errs.Limited || e.RetryAfter <= 0 || e.RetryAfter > 15*time.Minute {
-		t.Errorf("the right password at a locked account: %+v", e)
+	if err := try("ada@gamma.test", "2001:db8::ffff"); errs.KindOf(err) != errs.Limited {
+		t.Errorf("the same customer's next address: %v", err)
 	}
-	w.pass(15*time.Minute + time.Second)
-	w.signIn(t, "ada@gamma.test", "")
-	if n := w.count(t, `select failures from user_credentials`); n != 0 {
-		t.Errorf("%d failures are still counted", n)
+	must(t, try("ada@gamma.test", "2001:db8:0:1::1"))
+}
+
+func TestEverySignInHashesOnce(t *testing.T) {
+	t.Parallel()
+	w := setup(t)
+	w.user(t, w.admin, "ada@gamma.test", identity.SalesRep)
+	off := w.user(t, w.admin, "off@gamma.test", identity.SalesRep)
+	must(t, patch(t, w.admin, w.Users, off.ID, record.Patch{"state": "disabled"}))
+	hashes := identity.CountHashes(w.Service)
+	for _, email := range []string{"ada@gamma.test", "nobody@gamma.test", "off@gamma.test", "", "ada@gamma.test\x00"} {
+		before := hashes.Load()
+		w.refuse(t, email, wrong)
+		if n := hashes.Load() - before; n != 1 {
+			t.Errorf("%q: %d hashes", email, n)
+		}
 	}
 }
 
@@ -96,7 +214,7 @@ func TestASuccessStartsTheCountAnew(t *testing.T) {
 	w := setup(t)
 	w.user(t, w.admin, "ada@gamma.test", identity.SalesRep)
 	for range 2 {
-		for range 6 {
+		for range 4 {
 			w.refuse(t, "ada@gamma.test", wrong)
 		}
 		w.signIn(t, "ada@gamma.test", "")
@@ -108,7 +226,7 @@ func TestANewPasswordUnlocksAndEndsTheSessions(t *testing.T) {
 	w := setup(t)
 	u := w.user(t, w.admin, "ada@gamma.test", identity.SalesRep)
 	before := w.signIn(t, "ada@gamma.test", "")
-	for range 10 {
+	for range 6 {
 		w.refuse(t, "ada@gamma.test", wrong)
 	}
 	must(t, w.SetPassword(w.admin, u.ID, "a better choice of words"))
@@ -116,7 +234,7 @@ func TestANewPasswordUnlocksAndEndsTheSessions(t *testing.T) {
 		t.Errorf("the old session is still %s", a.Name)
 	}
 	w.refuse(t, "ada@gamma.test", password)
-	if _, err := w.SignIn(t.Context(), "ada@gamma.test", "a better choice of words", "", "", ""); err != nil {
+	if _, err := w.SignIn(t.Context(), "ada@gamma.test", "a better choice of words", "", visit); err != nil {
 		t.Errorf("the new password: %v", err)
 	}
 }
@@ -130,7 +248,7 @@ func TestOnePersonInTwoTenantsIsNotLockedOutByTheOther(t *testing.T) {
 		t.Fatal(err)
 	}
 	for i := range 12 { // the right password of delta is a wrong one for gamma
-		s, err := w.SignIn(t.Context(), "ada@gamma.test", "another set of words", "", "", "")
+		s, err := w.SignIn(t.Context(), "ada@gamma.test", "another set of words", "", visit)
 		if err != nil || s.Slug != "delta" {
 			t.Fatalf("sign-in %d: %+v, %v", i+1, s, err)
 		}
@@ -138,19 +256,8 @@ func TestOnePersonInTwoTenantsIsNotLockedOutByTheOther(t *testing.T) {
 	if s := w.signIn(t, "ada@gamma.test", ""); s.Slug != "gamma" {
 		t.Errorf("signed in to %s", s.Slug)
 	}
-	if s, err := w.SignIn(t.Context(), "ada@gamma.test", password, "delta", "", ""); err == nil {
+	if s, err := w.SignIn(t.Context(), "ada@gamma.test", password, "delta", visit); err == nil {
 		t.Errorf("the password of gamma opened %s", s.Slug)
-	}
-	for range 10 {
-		if _, err := w.SignIn(t.Context(), "ada@gamma.test", wrong, "gamma", "", ""); err == nil {
-			t.Fatal("signed in")
-		}
-	}
-	if s, err := w.SignIn(t.Context(), "ada@gamma.test", "another set of words", "", "", ""); err != nil || s.Slug != "delta" {
-		t.Errorf("locked in gamma, signing in to delta: %+v, %v", s, err)
-	}
-	if e := w.refuse(t, "ada@gamma.test", password); e.Kind != errs.Limited {
-		t.Errorf("the locked account: %v", e)
 	}
 }
 
@@ -272,21 +379,27 @@ func TestPasswordsAreLongEnoughAndNotCommon(t *testing.T) {
 	w := setup(t)
 	u := w.user(t, w.admin, "ada@gamma.test", identity.SalesRep)
 	refused := map[string]string{
-		"": "bad_length", "ninechars": "bad_length", "éééééééää": "bad_length", strings.Repeat("a", 257): "bad_length",
-		"password123": "too_common", " PassWord123 ": "too_common", "qwertyuiop": "too_common", "1234567890": "too_common",
+		"": "bad_length", "elevenchars": "bad_length", "éééééééääää": "bad_length", strings.Repeat("x y", 86): "bad_length", "nul \x00 is no letter": "bad_text", "\xff is no letter": "bad_text",
+		"password12345": "too_common", " PassWord1234 ": "too_common", "qwertyuiopas": "too_common", "123456789012": "too_common", "P@55w0rd!!!!": "too_common",
+		"aaaaaaaaaaaa": "too_common", "abcabcabcabc": "too_common", "monkeymonkey": "too_common", "1qaz2wsx3edc": "too_common", "098765432109": "too_common", "dragondragondragon": "too_common",
 	}
 	for p, want := range refused {
 		_, err := w.CreateUser(w.admin, identity.NewUser{Email: "new@gamma.test", Password: p, Role: identity.SalesRep})
 		fieldCode(t, "create with "+p, err, want)
 		fieldCode(t, "reset to "+p, w.SetPassword(w.admin, u.ID, p), want)
 	}
-	for _, p := range []string{"ten chars!", "ééééééééää", "   spaces are fine   ", strings.Repeat("é", 256)} {
+	fieldCode(t, "one's own address", w.SetPassword(w.admin, u.ID, "Ada@Gamma.test1"), "too_close")
+	for _, p := range []string{"twelve chars", "éééééééééäää", "   spaces are fine   ", strings.Repeat("é", 255) + "z", "correct horse battery staple"} {
 		must(t, w.SetPassword(w.admin, u.ID, p))
-		if _, err := w.SignIn(t.Context(), "ada@gamma.test", p, "", "", ""); err != nil {
+		if _, err := w.SignIn(t.Context(), "ada@gamma.test", p, "", visit); err != nil {
 			t.Errorf("%q: %v", p, err)
 		}
 	}
-	w.refuse(t, "ada@gamma.test", strings.Repeat("e", 256))
+	must(t, w.SetPassword(w.admin, u.ID, "une forêt très claire"))
+	if _, err := w.SignIn(t.Context(), "ada@gamma.test", "une fore\u0302t tre\u0300s claire", "", visit); err != nil {
+		t.Errorf("the same letters from another keyboard: %v", err)
+	}
+	w.refuse(t, "ada@gamma.test", "une foret tres claire")
 }
 
 func TestALongUserAgentInAnyLettersIsNoObstacle(t *testing.T) {
@@ -294,7 +407,7 @@ func TestALongUserAgentInAnyLettersIsNoObstacle(t *testing.T) {
 	w := setup(t)
 	w.user(t, w.admin, "ada@gamma.test", identity.SalesRep)
 	for _, agent := range []string{strings.Repeat("x", 299) + "é", "bad \xff byte", "nul \x00"} {
-		if _, err := w.SignIn(t.Context(), "ada@gamma.test", password, "", "192.0.2.1", agent); err != nil {
+		if _, err := w.SignIn(t.Context(), "ada@gamma.test", password, "", identity.Visit{Address: "192.0.2.1", Agent: agent}); err != nil {
 			t.Errorf("%q: %v", agent, err)
 		}
 	}

@@ -22,14 +22,18 @@ const (
 	wrong    = "four other words here"
 )
 
+// visit is a browser nobody has signed in with.
+var visit = identity.Visit{Address: "192.0.2.1", Agent: "test"}
+
 // world is one tenant, gamma, made the way the program makes it.
 type world struct {
 	*identity.Service
-	sql    *dbtest.DB
-	db     *db.DB
-	ahead  atomic.Int64 // what the clock is ahead, in nanoseconds
-	tenant *identity.Tenant
-	admin  context.Context // the system inside gamma
+	sql     *dbtest.DB
+	db      *db.DB
+	ahead   atomic.Int64 // what the clock is ahead, in nanoseconds
+	stopped atomic.Pointer[time.Time]
+	tenant  *identity.Tenant
+	admin   context.Context // the system inside gamma
 }
 
 func setup(t *testing.T) *world {
@@ -45,7 +49,19 @@ func setup(t *testing.T) *world {
 	return w
 }
 
-func (w *world) now() time.Time { return time.Now().Add(time.Duration(w.ahead.Load())) }
+func (w *world) now() time.Time {
+	at := time.Now()
+	if stopped := w.stopped.Load(); stopped != nil {
+		at = *stopped
+	}
+	return at.Add(time.Duration(w.ahead.Load()))
+}
+
+// stop holds the clock but for pass, for limits that fill up again with time.
+func (w *world) stop() {
+	at := time.Now()
+	w.stopped.Store(&at)
+}
 
 // pass moves the clock.
 func (w *world) pass(d time.Duration) { w.ahead.Add(int64(d)) }
@@ -82,7 +98,7 @@ func (w *world) user(t *testing.T, ctx context.Context, email, role string) *ide
 
 func (w *world) signIn(t *testing.T, email, slug string) *identity.Session {
 	t.Helper()
-	s, err := w.SignIn(t.Context(), email, password, slug, "192.0.2.1", "test")
+	s, err := w.SignIn(t.Context(), email, password, slug, visit)
 	if err != nil {
 		t.Fatalf("sign in %s: %v", email, err)
 	}
@@ -92,7 +108,7 @@ func (w *world) signIn(t *testing.T, email, slug string) *identity.Session {
 // refuse signs in, which must not succeed, and returns why.
 func (w *world) refuse(t *testing.T, email, password string) *errs.Error {
 	t.Helper()
-	s, err := w.SignIn(t.Context(), email, password, "", "192.0.2.1", "test")
+	s, err := w.SignIn(t.Context(), email, password, "", visit)
 	if s != nil || errs.As(err) == nil {
 		t.Fatalf("%s signed in: %v, %v", email, s, err)
 	}

@@ -13,6 +13,7 @@ import "./grid.js";
 import "./board.js";
 import "./elements.js";
 import "./apitry.js";
+import "./passkey.js";
 
 startTheme();
 startNavigation();

@@ -34,14 +34,15 @@ type Env struct {
 	Limited bool
 }
 
-// New starts the program on an empty database.
-func New(t testing.TB) *Env {
+// New starts the program on an empty database; more are further settings, like
+// CRM_SMTP_URL=….
+func New(t testing.TB, more ...string) *Env {
 	t.Helper()
 	e := &Env{SQL: dbtest.New(t)}
-	cfg, err := config.Load([]string{
+	cfg, err := config.Load(append([]string{
 		"CRM_DATABASE_URL=" + e.SQL.AppURL, "CRM_SECRET_KEY=" + secret.Generate(), "CRM_DATA_DIR=" + t.TempDir(),
 		"CRM_METRICS_ADDR=-", "CRM_EGRESS_ALLOW=127.0.0.1", "CRM_API_RATE=failures=1000000",
-	}, "")
+	}, more...), "")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -26,7 +26,7 @@ var keySchema = rest.Obj(map[string]rest.Schema{
 
 // Routes is identity's part of the route table.
 func (a *API) Routes() []rest.Route {
-	return []rest.Route{
+	return append(a.signInRoutes(), []rest.Route{
 		{
 			Method: "GET", Path: "/me", Name: "me", Summary: "Who the caller is and what it may do", Tag: "identity",
 			Answer: rest.Obj(map[string]rest.Schema{"kind": rest.Str, "id": rest.UUID, "name": rest.Str, "role": rest.Str, "tenant_id": rest.UUID, "grants": {"type": "object"}}, "kind", "id", "tenant_id"), Handle: a.me,
@@ -43,7 +43,7 @@ func (a *API) Routes() []rest.Route {
 			Method: "DELETE", Path: "/api_keys/{id}", Name: "api_keys.revoke", Summary: "Revoke an API key", Tag: "identity", Object: "api_key", Action: auth.Delete, Status: 204,
 			IDs: map[string]string{"id": "api_key"}, Handle: a.revokeKey,
 		},
-	}
+	}...)
 }
 
 func (a *API) me(w http.ResponseWriter, r *http.Request) error {

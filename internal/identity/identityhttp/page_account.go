@@ -44,9 +44,14 @@ func (p *Pages) account(w http.ResponseWriter, r *http.Request) error {
 func (p *Pages) showAccount(w http.ResponseWriter, r *http.Request, status int, profile, password ui.Form) error {
 	body := ui.SettingsPage{Title: "My account", Sections: []ui.Section{
 		{ID: "profile", Title: "You", Form: &profile},
+		{ID: "two-step", Title: "Two-step sign-in", Text: "A code from your phone, or a passkey.", Actions: []ui.Action{{Label: "Two-step sign-in", Icon: "key", Href: "/account/two-step"}}},
 		{ID: "password", Title: "Password", Text: "Changing it signs out every other device.", Form: &password},
-		{ID: "sign-out", Title: "This device", Actions: []ui.Action{{Label: "Sign out", Icon: "log-out", Post: "/sign-out"}}},
 	}}
+	sessions, err := p.sessionSection(r)
+	if err != nil {
+		return err
+	}
+	body.Sections = append(body.Sections, sessions)
 	return p.shell.Page(w, r, status, recordpage.Head{Title: "My account"}, body)
 }
 
@@ -78,10 +83,13 @@ func accountForm(me *identity.User) ui.Form {
 	}}}}
 }
 
+// passwordHelp says what is asked of a password.
+const passwordHelp = "12 characters or more. Four words that have nothing to do with each other are easier to keep than signs."
+
 func passwordForm() ui.Form {
 	return ui.Form{Action: "/account/password", Submit: "Change password", Busy: "Changing…", Narrow: true, Groups: []ui.FieldGroup{{Fields: []ui.Field{
 		{Name: "current", Label: "Password now", Kind: ui.FieldPassword, Required: true, Autocomplete: "current-password", Max: 1024},
-		{Name: "password", Label: "New password", Kind: ui.FieldPassword, Required: true, Autocomplete: "new-password", Max: 1024, Help: "10 characters or more. A few words are easier to keep than signs."},
+		{Name: "password", Label: "New password", Kind: ui.FieldPassword, Required: true, Autocomplete: "new-password", Max: 1024, Help: passwordHelp},
 	}}}}
 }
 
@@ -129,16 +137,7 @@ func (p *Pages) changePassword(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	home, err := p.shell.Home(r.Context())
-	if err != nil {
-		return err
-	}
-	slug := home[1 : len(home)-len("/home")]
-	if _, err = p.s.SignIn(r.Context(), me.Email, r.PostFormValue("current"), slug, p.address(r), r.UserAgent()); err != nil {
-		err = wrongNow(err)
-	} else {
-		err = p.s.SetPassword(own(r.Context()), me.ID, r.PostFormValue("password"))
-	}
+	session, err := p.s.ChangePassword(r.Context(), r.PostFormValue("current"), r.PostFormValue("password"), p.visit(r))
 	if err != nil {
 		form := passwordForm()
 		if form.Errors, err = refusals(err, form.Groups[0].Fields); err != nil {
@@ -146,18 +145,7 @@ func (p *Pages) changePassword(w http.ResponseWriter, r *http.Request) error {
 		}
 		return p.showAccount(w, r, http.StatusUnprocessableEntity, accountForm(me), form)
 	}
-	session, err := p.s.SignIn(r.Context(), me.Email, r.PostFormValue("password"), slug, p.address(r), r.UserAgent())
-	if err != nil {
-		return err
-	}
 	p.setSession(w, session)
 	p.shell.Site.SetFlash(w, page.Flash{Text: "Password changed. Other devices are signed out."})
 	return page.SeeOther(w, r, "/account")
-}
-
-func wrongNow(err error) error {
-	if errs.KindOf(err) == errs.Unauthenticated {
-		return errs.Field("current", "wrong", "This is not your password now.")
-	}
-	return err
 }

@@ -49,6 +49,7 @@ func NewPages(d PageDeps) *Pages {
 		recordpage.SettingsItem{Group: "People", Key: "users", Label: "Users", Path: "settings/users", Object: "user"},
 		recordpage.SettingsItem{Group: "People", Key: "teams", Label: "Teams", Path: "settings/teams", Object: "team"},
 		recordpage.SettingsItem{Group: "People", Key: "roles", Label: "Roles", Path: "settings/roles", Object: "role"},
+		recordpage.SettingsItem{Group: "People", Key: "sign-in", Label: "Signing in", Path: "settings/sign-in", Object: "tenant"},
 		recordpage.SettingsItem{Group: "Programs", Key: "api-keys", Label: "API keys", Path: "settings/api-keys", Object: "api_key", Action: auth.Create},
 	)
 	return p
@@ -68,10 +69,34 @@ func (p *Pages) MountOutside(r chi.Router) {
 	r.Get("/", h(p.start))
 	r.Get("/sign-in", h(p.signInForm))
 	r.Post("/sign-in", h(p.signIn))
+	r.Get("/sign-in/code", h(p.codeForm))
+	r.Post("/sign-in/code", h(p.passCode))
+	r.Post("/sign-in/code/passkey/begin", h(p.beginPasskeyStep))
+	r.Post("/sign-in/code/passkey", h(p.passPasskey))
+	r.Post("/sign-in/passkey/begin", h(p.beginPasskeySignIn))
+	r.Post("/sign-in/passkey", h(p.passkeySignIn))
+	r.Post("/account/passkeys/begin", h(p.beginPasskey))
+	r.Post("/account/passkeys", h(p.addPasskey))
+	r.Post("/account/passkeys/remove", h(p.removePasskey))
+	r.Get("/sign-in/enrol", h(p.enrolForm))
+	r.Post("/sign-in/enrol", h(p.confirmEnrol))
+	r.Get("/account/two-step", h(p.factors))
+	r.Post("/account/two-step", h(p.startApp))
+	r.Post("/account/two-step/confirm", h(p.confirmApp))
+	r.Post("/account/two-step/codes", h(p.newCodes))
+	r.Post("/account/two-step/remove", h(p.removeApp))
 	r.Post("/sign-out", h(p.signOut))
+	r.Get("/join/{token}", h(p.join))
+	r.Post("/join/{token}", h(p.acceptInvite))
+	r.Get("/reset/{token}", h(p.resetForm))
+	r.Post("/reset/{token}", h(p.resetPassword))
+	r.Get("/forgot", h(p.forgotForm))
+	r.Post("/forgot", h(p.forgot))
 	r.Get("/account", h(p.account))
 	r.Post("/account", h(p.saveAccount))
 	r.Post("/account/password", h(p.changePassword))
+	r.Post("/account/sessions/{id}/end", h(p.endSession))
+	r.Post("/account/sessions/end-others", h(p.endOtherSessions))
 }
 
 // MountInside puts the settings under r, the router of a workspace.
@@ -81,8 +106,13 @@ func (p *Pages) MountInside(r chi.Router) {
 	r.Get("/settings/users", h(p.users))
 	r.Post("/settings/users", h(p.addUser))
 	r.Get("/settings/users/{id}", h(p.user))
-	r.Post("/settings/users/{id}/password", h(p.setPassword))
+	r.Post("/settings/users/{id}/link", h(p.makeLink))
 	r.Post("/settings/users/{id}/state", h(p.setState))
+	r.Post("/settings/users/{id}/let-in", h(p.letIn))
+	r.Post("/settings/users/{id}/sign-out", h(p.signOutUser))
+	r.Post("/settings/users/{id}/reset-mfa", h(p.resetMFA))
+	r.Get("/settings/sign-in", h(p.signInSettings))
+	r.Post("/settings/sign-in", h(p.saveSignInSettings))
 	r.Get("/settings/teams", h(p.teams))
 	r.Post("/settings/teams", h(p.addTeam))
 	r.Get("/settings/roles", h(p.roles))
@@ -133,7 +163,7 @@ func (p *Pages) settings(w http.ResponseWriter, r *http.Request) error {
 // none comes back as loose lines. Other errors come back whole.
 func refusals(err error, fields []ui.Field) (loose []string, rest error) {
 	e := errs.As(err)
-	if e == nil || (e.Kind != errs.Invalid && e.Kind != errs.Conflict) {
+	if e == nil || !refusable(e.Kind) {
 		return nil, err
 	}
 	placed := false
@@ -148,6 +178,11 @@ func refusals(err error, fields []ui.Field) (loose []string, rest error) {
 		loose = []string{e.Message}
 	}
 	return loose, nil
+}
+
+// refusable are failures that the person at the form can do something about.
+func refusable(k errs.Kind) bool {
+	return k == errs.Invalid || k == errs.Conflict || k == errs.Limited
 }
 
 // typed puts what was sent back into the controls, secrets excepted.

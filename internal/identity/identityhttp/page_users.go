@@ -2,6 +2,7 @@ package identityhttp
 
 import (
 	"net/http"
+	"slices"
 
 	"github.com/google/uuid"
 
@@ -16,11 +17,12 @@ import (
 )
 
 func (p *Pages) users(w http.ResponseWriter, r *http.Request) error {
-	return p.showUsers(w, r, http.StatusOK, nil)
+	return p.showUsers(w, r, http.StatusOK, nil, nil)
 }
 
-// showUsers lists people; form is the refused one, nil = an empty one.
-func (p *Pages) showUsers(w http.ResponseWriter, r *http.Request, status int, form *ui.Form) error {
+// showUsers lists people; form is the refused one, nil = an empty one. made is the
+// link of whoever was just invited, which is shown this once.
+func (p *Pages) showUsers(w http.ResponseWriter, r *http.Request, status int, form *ui.Form, made *ui.Section) error {
 	if _, _, err := auth.Require(r.Context(), "user", auth.Update); err != nil {
 		return err
 	}
@@ -42,8 +44,12 @@ func (p *Pages) showUsers(w http.ResponseWriter, r *http.Request, status int, fo
 	}
 	body := ui.SettingsPage{Title: "Users", Current: "users", Sections: []ui.Section{
 		{ID: "people", Title: "People", Table: userTable(r, people, roles, teams)},
-		{ID: "add", Title: "Add a person", Text: "They sign in with this password and can change it on their account page.", Form: form},
+		{ID: "add", Title: "Invite a person", Text: p.inviteText(), Form: form},
 	}}
+	if made != nil {
+		body.Sections = slices.Insert(body.Sections, 0, *made)
+		page.NoStore(w)
+	}
 	return p.settingsPage(w, r, status, body)
 }
 
@@ -83,12 +89,11 @@ func stateChoice(state string) ui.Choice {
 }
 
 func userForm(r *http.Request, roles []*identity.Role, teams []*identity.Team) ui.Form {
-	return ui.Form{Action: recordpage.Path(r, "settings", "users"), Submit: "Add person", Busy: "Adding…", Groups: []ui.FieldGroup{{Fields: []ui.Field{
+	return ui.Form{Action: recordpage.Path(r, "settings", "users"), Submit: "Invite", Busy: "Inviting…", Groups: []ui.FieldGroup{{Fields: []ui.Field{
 		{Name: "name", Label: "Name", Required: true, Max: 200, Autocomplete: "off"},
 		{Name: "email", Label: "E-mail", Kind: ui.FieldEmail, Required: true, Max: 254, Autocomplete: "off"},
 		{Name: "role", Label: "Role", Kind: ui.FieldSelect, Required: true, Value: identity.SalesRep, Options: roleOptions(roles)},
 		{Name: "team_id", Label: "Team", Kind: ui.FieldSelect, Options: teamOptions(teams)},
-		{Name: "password", Label: "First password", Kind: ui.FieldPassword, Required: true, Max: 1024, Autocomplete: "new-password", Help: "10 characters or more."},
 	}}}}
 }
 
@@ -109,14 +114,18 @@ func teamOptions(teams []*identity.Team) []ui.Option {
 }
 
 func (p *Pages) addUser(w http.ResponseWriter, r *http.Request) error {
-	n := identity.NewUser{Name: r.PostFormValue("name"), Email: r.PostFormValue("email"), Role: r.PostFormValue("role"), Password: r.PostFormValue("password")}
+	n := identity.NewUser{Name: r.PostFormValue("name"), Email: r.PostFormValue("email"), Role: r.PostFormValue("role")}
 	if team, err := uuid.Parse(r.PostFormValue("team_id")); err == nil {
 		n.TeamID = &team
 	}
-	u, err := p.s.CreateUser(r.Context(), n)
-	if err == nil {
-		p.shell.Site.SetFlash(w, page.Flash{Text: u.Name + " can sign in now."})
+	u, link, err := p.s.Invite(r.Context(), n)
+	if err == nil && link.Mailed {
+		p.shell.Site.SetFlash(w, page.Flash{Text: "An invitation is on its way to " + u.Email + "."})
 		return page.SeeOther(w, r, recordpage.Path(r, "settings", "users"))
+	}
+	if err == nil {
+		made := linkSection(u, link)
+		return p.showUsers(w, r, http.StatusOK, nil, &made)
 	}
 	roles, rolesErr := p.s.Roles.Find(r.Context(), record.Query{Limit: record.MaxLimit})
 	teams, teamsErr := p.s.Teams.Find(r.Context(), record.Query{Limit: record.MaxLimit})
@@ -128,7 +137,7 @@ func (p *Pages) addUser(w http.ResponseWriter, r *http.Request) error {
 	if form.Errors, err = refusals(err, form.Groups[0].Fields); err != nil {
 		return err
 	}
-	return p.showUsers(w, r, http.StatusUnprocessableEntity, &form)
+	return p.showUsers(w, r, http.StatusUnprocessableEntity, &form, nil)
 }
 
 func (p *Pages) user(w http.ResponseWriter, r *http.Request) error {
@@ -136,7 +145,7 @@ func (p *Pages) user(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return p.showUser(w, r, http.StatusOK, u, newPasswordForm(r, u))
+	return p.showUser(w, r, http.StatusOK, u, nil)
 }
 
 func (p *Pages) person(r *http.Request) (*identity.User, error) {
@@ -150,13 +159,7 @@ func (p *Pages) person(r *http.Request) (*identity.User, error) {
 	return p.s.Users.Get(r.Context(), id)
 }
 
-func newPasswordForm(r *http.Request, u *identity.User) ui.Form {
-	return ui.Form{Action: recordpage.Path(r, "settings", "users", u.ID.String(), "password"), Submit: "Set password", Busy: "Setting…", Narrow: true, Groups: []ui.FieldGroup{{Fields: []ui.Field{
-		{Name: "password", Label: "New password", Kind: ui.FieldPassword, Required: true, Max: 1024, Autocomplete: "new-password", Help: "Signs them out everywhere."},
-	}}}}
-}
-
-func (p *Pages) showUser(w http.ResponseWriter, r *http.Request, status int, u *identity.User, form ui.Form) error {
+func (p *Pages) showUser(w http.ResponseWriter, r *http.Request, status int, u *identity.User, made *ui.Section) error {
 	toggle := ui.Action{Label: "Disable", Icon: "lock", Fields: []ui.Hidden{{Name: "state", Value: "disabled"}}}
 	text := "A disabled person cannot sign in. Their records and history stay."
 	if u.State == "disabled" {
@@ -168,26 +171,66 @@ func (p *Pages) showUser(w http.ResponseWriter, r *http.Request, status int, u *
 	}
 	body := ui.SettingsPage{Title: u.Name, Intro: u.Email, Current: "users", Sections: []ui.Section{
 		{ID: "facts", Title: "Role, team and name", Text: "Kept with the person's history.", Actions: []ui.Action{{Label: "Edit", Icon: "pencil", Href: recordpage.Path(r, "users", u.ID.String())}}},
-		{ID: "password", Title: "Password", Form: &form},
+		linkOffer(r, u),
 		{ID: "state", Title: "Signing in", Text: text, Actions: []ui.Action{toggle}},
 	}}
+	standing, err := p.standingSection(r, u)
+	if err != nil {
+		return err
+	}
+	body.Sections = append(body.Sections, standing)
+	if made != nil {
+		body.Sections = slices.Insert(body.Sections, 0, *made)
+		page.NoStore(w)
+	}
 	return p.settingsPage(w, r, status, body)
 }
 
-func (p *Pages) setPassword(w http.ResponseWriter, r *http.Request) error {
+func (p *Pages) inviteText() string {
+	if p.s.Mails() {
+		return "They get a mail with a link to choose their own password."
+	}
+	return "You get a link to hand over, by which they choose their own password."
+}
+
+// linkSection shows a link to hand over. It stands in this one answer only.
+func linkSection(u *identity.User, link *identity.Link) ui.Section {
+	return ui.Section{ID: "link", Title: "A link for " + u.Name, Secret: &ui.Secret{Label: "Link", Value: link.URL, Note: "Hand it over in person or by a safe way; whoever opens it first chooses the password. It works once and is not shown again."}}
+}
+
+// linkOffer is the button that makes a link: an invitation for those who have not come
+// yet, a new password for those who have.
+func linkOffer(r *http.Request, u *identity.User) ui.Section {
+	act := ui.Action{Label: "Make a reset link", Icon: "key", Post: recordpage.Path(r, "settings", "users", u.ID.String(), "link")}
+	out := ui.Section{ID: "password", Title: "Password", Text: "Nobody chooses a password for somebody else. A link lets them choose a new one; until then nothing changes."}
+	switch {
+	case u.State == "invited":
+		act.Label, out.Text = "Invite again", "They have not chosen a password yet. A new link ends the one before."
+	case u.State != "active":
+		act.Off = "Enable the person first."
+	}
+	out.Actions = []ui.Action{act}
+	return out
+}
+
+func (p *Pages) makeLink(w http.ResponseWriter, r *http.Request) error {
 	u, err := p.person(r)
 	if err != nil {
 		return err
 	}
-	if err := p.s.SetPassword(r.Context(), u.ID, r.PostFormValue("password")); err != nil {
-		form := newPasswordForm(r, u)
-		if form.Errors, err = refusals(err, form.Groups[0].Fields); err != nil {
-			return err
-		}
-		return p.showUser(w, r, http.StatusUnprocessableEntity, u, form)
+	fresh := p.s.ResetLink
+	if u.State == "invited" {
+		fresh = p.s.InviteAgain
 	}
-	p.shell.Site.SetFlash(w, page.Flash{Text: "New password set. " + u.Name + " is signed out everywhere."})
-	return page.SeeOther(w, r, recordpage.Path(r, "settings", "users", u.ID.String()))
+	link, err := fresh(r.Context(), u.ID)
+	if err != nil {
+		return err
+	}
+	if link.Mailed {
+		return p.backToUser(w, r, u, "A link is on its way to "+u.Email+".")
+	}
+	made := linkSection(u, link)
+	return p.showUser(w, r, http.StatusOK, u, &made)
 }
 
 func (p *Pages) setState(w http.ResponseWriter, r *http.Request) error {

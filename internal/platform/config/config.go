@@ -64,7 +64,7 @@ var table = []setting{
 	{"CRM_ONNXRUNTIME_LIB", func(s *Settings) *string { return &s.ONNXRuntimeLib }, "", false, "ONNX Runtime shared library; searched for when empty"},
 	{"CRM_SCORING_DEVICE", func(s *Settings) *string { return &s.ScoringDevice }, "auto", false, "auto, cpu or cuda"},
 	{"CRM_BLOB_URL", func(s *Settings) *string { return &s.BlobURL }, "", false, "file store; <data dir>/files when empty"},
-	{"CRM_SMTP_URL", func(s *Settings) *string { return &s.SMTPURL }, "", true, "system mail; empty = shown in the log"},
+	{"CRM_SMTP_URL", func(s *Settings) *string { return &s.SMTPURL }, "", true, "the product's own mail: smtp://user:password@host:587?from=crm@company.com (smtps:// for port 465); empty = admins hand links over"},
 	{"CRM_METRICS_ADDR", func(s *Settings) *string { return &s.MetricsAddr }, "127.0.0.1:9090", false, "Prometheus metrics; - switches them off"},
 	{"CRM_TRUSTED_PROXIES", func(s *Settings) *string { return &s.TrustedProxies }, "", false, "CIDR list of proxies whose X-Forwarded-For counts"},
 	{"CRM_EGRESS_ALLOW", func(s *Settings) *string { return &s.EgressAllow }, "", false, "host or CIDR list that may be reached although private"},

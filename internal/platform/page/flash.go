@@ -25,7 +25,7 @@ type Flash struct {
 // flashLife bounds how long an unseen message waits, in seconds.
 const flashLife = 60
 
-func (s *Site) flashCookie() string { return hostCookie("crm_flash", s.secure) }
+func (s *Site) flashCookie() string { return HostCookie("crm_flash", s.secure) }
 
 // SetFlash leaves a message for the next page. It is signed, so that nobody who
 // can set a cookie can make the product say things.
