@@ -31,3 +31,6 @@ func CodeOfStep(seed string, step int64) string { return totpCode([]byte(seed), 
 func (s *Service) LetInByPassword(ctx context.Context, email string) error {
 	return s.db.System(ctx, func(ctx context.Context, tx pgx.Tx) error { return forgive(ctx, tx, addressKey(email)) })
 }
+
+// Exceeds is exceeds.
+var Exceeds = exceeds

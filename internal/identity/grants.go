@@ -34,8 +34,14 @@ func exceeds(have, want auth.Grants) bool {
 }
 
 // reach is how far a right goes; a role that does not speak of exports exports what it
-// reads.
+// reads, and one that does not speak of a field ("contact.email") has it as the record.
 func reach(g auth.Grants, object string, action auth.Action) auth.Scope {
+	if f, ok := auth.ParseFieldGrant(object + ":" + string(action)); ok {
+		if limit, limited := g[object+":"+string(action)]; limited && limit == auth.None {
+			return auth.None
+		}
+		return reach(g, f.Object, action)
+	}
 	if action == auth.Export && !speaksOf(g, object, action) {
 		action = auth.Read
 	}

@@ -83,3 +83,30 @@ func TestPlacesNobodyKnowsAreRefused(t *testing.T) {
 	}
 	must(t, patch(t, w.admin, w.Users, u.ID, record.Patch{"time_zone": "Asia/Kathmandu", "language": "de-CH"}))
 }
+
+// TestAFieldWithheldFromOneCannotBeHandedOut: a role that says nothing of a field has
+// it as the record.
+func TestAFieldWithheldFromOneCannotBeHandedOut(t *testing.T) {
+	t.Parallel()
+	all, none := auth.All, auth.None
+	mine := auth.Grants{"contact:read": all, "contact:update": all, "contact.salary:read": none, "contact.email:update": none}
+	for _, tt := range []struct {
+		what string
+		want auth.Grants
+		more bool
+	}{
+		{"the same", mine, false},
+		{"less", auth.Grants{"contact:read": auth.Own, "contact.salary:read": none}, false},
+		{"the hidden field", auth.Grants{"contact:read": auth.Own}, true},
+		{"the hidden field, said", auth.Grants{"contact:read": all, "contact.salary:read": all}, true},
+		{"the locked field", auth.Grants{"contact:update": all, "contact.salary:read": none}, true},
+		{"another object", auth.Grants{"deal:read": auth.Own}, true},
+	} {
+		if got := identity.Exceeds(mine, tt.want); got != tt.more {
+			t.Errorf("%s exceeds: %t", tt.what, got)
+		}
+	}
+	if identity.Exceeds(auth.Grants{"contact:read": all, "contact:update": all}, mine) {
+		t.Error("a limit is no right")
+	}
+}
