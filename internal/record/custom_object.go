@@ -39,7 +39,7 @@ var reservedWords = strings.Fields(`
 	jobs join journal key keys lead_form lead_forms line_item line_items list live log login logout lookup lookups mail mails me merge metrics new none
 	note notes notification notifications null oauth object objects openapi palette permission permissions provider providers purge quote quotes readyz
 	record records report reports restore role roles schema scoring scoring_model scoring_models search segment segments send session sessions setting
-	settings sign_in sign_out sign_up suppression suppressions sync system template templates tenant tenants timeline token tokens trash true undefined
+	settings sign_in sign_in_settings sign_out sign_up oidc passkey passkeys mfa invitation invitations identity access share shares audit connection connections app apps suppression suppressions sync system template templates tenant tenants timeline token tokens trash true undefined
 	undo undos unsubscribe user users v1 v2 version view views webhook webhooks workflow workflows workspace workspaces`)
 
 // UseCustomObjects registers the object whose records are the tenants' own objects.
