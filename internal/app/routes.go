@@ -26,7 +26,7 @@ const Version = "0.1.0"
 // API is the table of every REST route; OpenAPI and the generated tests read it.
 func (a *App) API() *rest.API {
 	api := &rest.API{}
-	api.Around(rest.Idempotent(a.db, a.now), recordhttp.Conditional(a.Kernel))
+	api.Around(rest.Idempotent(a.db, a.box, a.now), recordhttp.Conditional(a.Kernel))
 	api.Add(recordhttp.New(a.Kernel).WithUndos(a.Undos).Routes("message")...)
 	api.Add(identityhttp.NewAPI(a.Identity).Routes()...)
 	api.Add(scoringhttp.NewAPI(a.Scoring).Routes()...)

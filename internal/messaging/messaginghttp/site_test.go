@@ -92,7 +92,9 @@ func (w *site) work(t *testing.T) {
 func (w *site) serve(t *testing.T) {
 	t.Helper()
 	api := &rest.API{}
-	api.Around(rest.Idempotent(w.DB, time.Now))
+	box, err := secret.New([]string{secret.Generate()})
+	must(t, err)
+	api.Around(rest.Idempotent(w.DB, box, time.Now))
 	api.Add(messaginghttp.New(w.s).Routes()...)
 	r := chi.NewRouter()
 	r.Use(w.signIn)

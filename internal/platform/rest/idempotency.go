@@ -15,6 +15,7 @@ import (
 	"crm/internal/platform/auth"
 	"crm/internal/platform/db"
 	"crm/internal/platform/errs"
+	"crm/internal/platform/secret"
 )
 
 // Idempotent makes a keyed request happen once: same key and same request give
@@ -23,15 +24,16 @@ import (
 //
 // The whole request runs inside one transaction together with the key's row, so
 // a crash keeps both or neither. A refused request (4xx, 5xx) rolls both back and
-// may be tried again with the same key.
-func Idempotent(d *db.DB, now func() time.Time) Around {
+// may be tried again with the same key. Answers are kept sealed: some hold a secret
+// that is shown once, and all hold what a thief of the table has no business with.
+func Idempotent(d *db.DB, box *secret.Box, now func() time.Time) Around {
 	return func(route Route, next Handler) Handler {
 		return func(w http.ResponseWriter, r *http.Request) error {
 			key := r.Header.Get("Idempotency-Key")
 			if key == "" || r.Method == http.MethodGet || r.Method == http.MethodHead || auth.From(r.Context()) == nil {
 				return next(w, r)
 			}
-			return once(w, r, route, next, d, now, key)
+			return once(w, r, route, next, d, box, now, key)
 		}
 	}
 }
@@ -51,9 +53,11 @@ type storedAnswer struct {
 
 	print []byte // of the request that it answers
 	at    time.Time
+	// sealed is false for answers of before there were sealed ones.
+	sealed bool
 }
 
-func once(w http.ResponseWriter, r *http.Request, route Route, next Handler, d *db.DB, now func() time.Time, key string) error {
+func once(w http.ResponseWriter, r *http.Request, route Route, next Handler, d *db.DB, box *secret.Box, now func() time.Time, key string) error {
 	if utf8.RuneCountInString(key) > 255 || unfit(key) {
 		return errs.New(errs.Malformed, "bad_idempotency_key", "Idempotency-Key may have at most 255 characters, in UTF-8.")
 	}
@@ -71,7 +75,7 @@ func once(w http.ResponseWriter, r *http.Request, route Route, next Handler, d *
 		rec.reset()
 		failed = nil
 		var err error
-		if replay, err = claim(ctx, tx, key, kept.print, now(), begun > 1); err != nil || replay != nil {
+		if replay, err = claim(ctx, tx, box, key, kept.print, now(), begun > 1); err != nil || replay != nil {
 			return err
 		}
 		req := r.WithContext(ctx)
@@ -85,7 +89,7 @@ func once(w http.ResponseWriter, r *http.Request, route Route, next Handler, d *
 		if failed != nil || rec.status >= 400 {
 			return errRefused
 		}
-		return finish(ctx, tx, key, kept.print, rec, now())
+		return finish(ctx, tx, box, key, kept.print, rec, now())
 	}
 	var lost error
 	for {
@@ -118,7 +122,7 @@ func once(w http.ResponseWriter, r *http.Request, route Route, next Handler, d *
 // committed is seen by the look that follows. Both travel in one round trip. repeat says
 // that this very request was begun before, on a connection that may be just ending: it
 // waits for that one.
-func claim(ctx context.Context, tx pgx.Tx, key string, fingerprint []byte, now time.Time, repeat bool) (*storedAnswer, error) {
+func claim(ctx context.Context, tx pgx.Tx, box *secret.Box, key string, fingerprint []byte, now time.Time, repeat bool) (*storedAnswer, error) {
 	a, err := auth.Must(ctx)
 	if err != nil {
 		return nil, err
@@ -131,7 +135,7 @@ func claim(ctx context.Context, tx pgx.Tx, key string, fingerprint []byte, now t
 	var found *storedAnswer
 	b := &pgx.Batch{}
 	b.Queue(lock, a.TenantID.String(), a.ID.String(), key).QueryRow(func(row pgx.Row) error { return row.Scan(&free) })
-	b.Queue(`select fingerprint, status, headers, body, created_at from idempotency_keys where tenant_id = app_tenant() and principal = $1 and key = $2`, a.ID, key).
+	b.Queue(`select fingerprint, status, headers, body, created_at, sealed from idempotency_keys where tenant_id = app_tenant() and principal = $1 and key = $2`, a.ID, key).
 		QueryRow(func(row pgx.Row) (err error) { found, err = scanAnswer(row); return err })
 	if err := tx.SendBatch(ctx, b).Close(); err != nil {
 		return nil, err
@@ -144,14 +148,30 @@ func claim(ctx context.Context, tx pgx.Tx, key string, fingerprint []byte, now t
 	case !bytes.Equal(found.print, fingerprint):
 		return nil, errs.New(errs.Invalid, "idempotency_key_reused", "This Idempotency-Key was used for another request. Use a new key.")
 	}
-	return found, nil
+	return found, found.open(box, answerAAD(a, key))
+}
+
+// answerAAD binds a sealed answer to its place.
+func answerAAD(a *auth.Actor, key string) string {
+	return secret.AAD("idempotency_keys", a.TenantID.String(), a.ID.String(), key)
+}
+
+func (s *storedAnswer) open(box *secret.Box, aad string) error {
+	if !s.sealed {
+		return nil
+	}
+	var err error
+	if s.Body, err = box.Open(aad, s.Body); err != nil {
+		return errs.Wrap(err, errs.Conflict, "answer_lost", "The first request with this Idempotency-Key was carried out, but its answer can no longer be read. Look at what it made.")
+	}
+	return nil
 }
 
 // scanAnswer is nil when there is none.
 func scanAnswer(row pgx.Row) (*storedAnswer, error) {
 	var out storedAnswer
 	var header []byte
-	err := row.Scan(&out.print, &out.Status, &header, &out.Body, &out.at)
+	err := row.Scan(&out.print, &out.Status, &header, &out.Body, &out.at, &out.sealed)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return nil, nil
 	}
@@ -162,16 +182,21 @@ func scanAnswer(row pgx.Row) (*storedAnswer, error) {
 }
 
 // finish stores the answer under the key, over one whose day is over.
-func finish(ctx context.Context, tx pgx.Tx, key string, fingerprint []byte, rec *recorder, now time.Time) error {
+func finish(ctx context.Context, tx pgx.Tx, box *secret.Box, key string, fingerprint []byte, rec *recorder, now time.Time) error {
 	header, err := json.Marshal(rec.header)
 	if err != nil {
 		return err
 	}
-	_, err = tx.Exec(ctx, `insert into idempotency_keys (tenant_id, principal, key, fingerprint, state, status, headers, body, created_at)
-	  values (app_tenant(), $1, $2, $3, 'done', $4, $5, $6, $7)
+	a := auth.From(ctx)
+	body, err := box.Seal(answerAAD(a, key), rec.body.Bytes())
+	if err != nil {
+		return err
+	}
+	_, err = tx.Exec(ctx, `insert into idempotency_keys (tenant_id, principal, key, fingerprint, state, status, headers, body, created_at, sealed)
+	  values (app_tenant(), $1, $2, $3, 'done', $4, $5, $6, $7, true)
 	  on conflict on constraint idempotency_keys_pkey do update set fingerprint = excluded.fingerprint, status = excluded.status,
-	    headers = excluded.headers, body = excluded.body, created_at = excluded.created_at`,
-		auth.From(ctx).ID, key, fingerprint, rec.status, header, rec.body.Bytes(), now.UTC())
+	    headers = excluded.headers, body = excluded.body, created_at = excluded.created_at, sealed = true`,
+		a.ID, key, fingerprint, rec.status, header, body, now.UTC())
 	return err
 }
 

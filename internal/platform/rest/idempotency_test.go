@@ -18,6 +18,7 @@ import (
 	"crm/internal/platform/errs"
 	"crm/internal/platform/id"
 	"crm/internal/platform/rest"
+	"crm/internal/platform/secret"
 )
 
 // shop takes orders: each effect is a row in orders, each answer has an id of its
@@ -49,8 +50,12 @@ func openShop(t *testing.T) *shop {
 	ours := id.New()
 	s.alice, s.bob, s.foe = buyer(ours), buyer(ours), buyer(id.New())
 	now := func() time.Time { return time.Now().Add(time.Duration(s.offset.Load())) }
+	box, err := secret.New([]string{secret.Generate()})
+	if err != nil {
+		t.Fatal(err)
+	}
 	gift := []rest.Param{{Name: "gift", Schema: rest.Int}}
-	s.h = rest.Serve(rest.Route{Name: "orders.create", Params: gift, Handle: s.order}, rest.Idempotent(s.db, now))
+	s.h = rest.Serve(rest.Route{Name: "orders.create", Params: gift, Handle: s.order}, rest.Idempotent(s.db, box, now))
 	return s
 }
 
