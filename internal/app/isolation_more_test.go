@@ -20,6 +20,13 @@ import (
 // makeMore makes samples of what contexts keep outside the kernel.
 func makeMore(t *testing.T, w *world) {
 	t.Helper()
+	makeByActs(t, w)
+	makeOwn(t, w)
+}
+
+// makeByActs makes what no patch makes, for the foreign tenant.
+func makeByActs(t *testing.T, w *world) {
+	t.Helper()
 	fields := []record.CustomField{{Object: "lead", Name: "canary", Label: apptest.Canary, Type: "text"}}
 	if err := w.env.App.Kernel.AddCustomFields(w.foreign.Ctx, fields); err != nil {
 		t.Fatal(err)
@@ -54,7 +61,6 @@ func makeMore(t *testing.T, w *world) {
 	}
 	w.samples.Put("provider", provider.ID)
 	w.samples.Put("undo", undoRun(t, w))
-	makeOwn(t, w)
 	w.samples.Put("session", openSession(t, w))
 }
 

@@ -38,12 +38,17 @@ func newWorld(t *testing.T) *world {
 
 // makeOthers makes what is no kernel object but has ids in paths.
 func (w *world) makeOthers(t *testing.T) {
+	makeKey(t, w)
+	makeMore(t, w)
+}
+
+func makeKey(t *testing.T, w *world) {
+	t.Helper()
 	key, err := w.env.App.Identity.CreateAPIKey(w.foreign.Ctx, apptest.Canary, "sales_rep")
 	if err != nil {
 		t.Fatal(err)
 	}
 	w.samples.Put("api_key", key.ID)
-	makeMore(t, w)
 }
 
 // TestForeignIDsInPaths calls every route of the table that takes a record id

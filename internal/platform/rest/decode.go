@@ -104,12 +104,24 @@ func body(r *http.Request, limit int64) ([]byte, error) {
 // without a body needs no type.
 func isJSON(r *http.Request) error {
 	header := r.Header.Get("Content-Type")
-	ct, _, _ := mime.ParseMediaType(header)
+	ct := MediaType(header)
 	switch {
 	case ct == "application/json", ct == "application/merge-patch+json" && r.Method == http.MethodPatch, header == "" && r.ContentLength == 0:
 		return nil
 	}
 	return errs.New(errs.Malformed, "unsupported_media_type", "Send the body as application/json.")
+}
+
+// MediaType is the type a Content-Type names, without its parameters; "" when it says
+// that the text is in another encoding than UTF-8, the only one JSON has. A proxy that
+// believed such a word would judge another text than the one that is read here.
+func MediaType(header string) string {
+	ct, params, _ := mime.ParseMediaType(header)
+	switch strings.ToLower(params["charset"]) {
+	case "", "utf-8", "utf8", "us-ascii":
+		return ct
+	}
+	return ""
 }
 
 func readUpTo(r *http.Request, limit int64) ([]byte, error) {

@@ -150,7 +150,7 @@ func TestDecodeNamesTheFieldItRefuses(t *testing.T) {
 
 func TestOnlyJSONIsRead(t *testing.T) {
 	t.Parallel()
-	for _, ct := range []string{"", "text/plain", "application/x-www-form-urlencoded", "application/json-patch+json", "multipart/form-data; boundary=x"} {
+	for _, ct := range []string{"", "text/plain", "application/x-www-form-urlencoded", "application/json-patch+json", "multipart/form-data; boundary=x", "application/json; charset=utf-16", "application/json; charset=latin1"} {
 		r := request(t, `{"name":"a"}`)
 		r.Header.Set("Content-Type", ct)
 		_, err := rest.Object(r)

@@ -74,21 +74,21 @@ func (a *API) writes(o *record.Object) []rest.Route {
 		return rest.Route{Method: method, Path: "/" + d.Plural + path, Name: d.Plural + "." + name, Summary: summary, Tag: d.Plural, Object: d.Name, Action: action, Answer: answer, Body: input}
 	}
 	create := route("POST", "", "create", "Create "+one, auth.Create)
-	create.Status, create.Handle, create.Params = 201, a.create(o), shapeParams
+	create.Status, create.Handle, create.Params = 201, a.shaped(o, a.create(o)), shapeParams
 	if d.Match != nil {
 		create.Body = rest.Ref(schemaName(d) + "Create")
 		create.Params = append([]rest.Param{{Name: "allow_duplicate", Description: "true makes the record although a probable duplicate can be seen; else that is 409 with candidates.", Schema: rest.Bool}}, shapeParams...)
 	}
 	patch := route("PATCH", "/{id}", "update", "Change "+one, auth.Update)
-	patch.IDs, patch.Handle, patch.Params = id, a.update(o), shapeParams
+	patch.IDs, patch.Handle, patch.Params = id, a.shaped(o, a.update(o)), shapeParams
 	del := route("DELETE", "/{id}", "delete", "Move "+one+" to the bin", auth.Delete)
 	del.IDs, del.Body, del.Answer, del.Status, del.Handle = id, nil, nil, 204, a.delete(o)
 	del.Params = []rest.Param{{Name: "purge", Description: "true deletes for good; needs the right purge.", Schema: rest.Bool}}
 	restore := route("POST", "/{id}/restore", "restore", "Bring "+one+" back from the bin, or set it back to a moment", auth.Read)
-	restore.IDs, restore.Body, restore.Handle = id, rest.Obj(map[string]rest.Schema{"at": rest.Time}), a.restore(o)
+	restore.IDs, restore.Body, restore.Handle = id, rest.Obj(map[string]rest.Schema{"at": rest.Time}), a.shaped(o, a.restore(o))
 	restore.Params = shapeParams
 	upsert := route("PUT", "/by/{unique_field}/{value}", "upsert", "Create or change the "+lower+" with this unique value", auth.Create)
-	upsert.Handle, upsert.Also, upsert.Params = a.upsert(o), []int{201}, shapeParams
+	upsert.Handle, upsert.Also, upsert.Params = a.shaped(o, a.upsert(o)), []int{201}, shapeParams
 	batch := route("POST", "/batch", "batch", "Run up to 1,000 operations", auth.Read)
 	batch.Body, batch.Answer, batch.Handle = batchSchema(input), batchAnswer(answer), a.batch(o)
 	out := []rest.Route{create, batch, patch, del, restore, upsert}

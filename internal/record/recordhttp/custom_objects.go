@@ -32,7 +32,7 @@ func (a *API) customObjectRoutes() []rest.Route {
 	properties["fields"] = rest.Array(firstFieldSchema())
 	body = rest.Obj(properties)
 	body["additionalProperties"] = false
-	create.Summary, create.Body, create.Handle = "Make an object with its first fields", body, a.createObject(o)
+	create.Summary, create.Body, create.Handle = "Make an object with its first fields", body, a.shaped(o, a.createObject(o))
 	return []rest.Route{create}
 }
 

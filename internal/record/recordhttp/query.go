@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"crm/internal/platform/auth"
 	"crm/internal/platform/errs"
 	"crm/internal/platform/rest"
 	"crm/internal/record"
@@ -110,18 +111,40 @@ type embedded map[uuid.UUID]map[string]*record.Record
 // expand loads the related records asked for, one query per relation, only
 // those the caller may see.
 func (a *API) expand(r *http.Request, o *record.Object, records []*record.Record) (embedded, error) {
-	v := r.URL.Query()
-	if !v.Has("expand") {
-		return nil, nil
+	wanted, err := a.expansions(r, o)
+	if err != nil || wanted == nil {
+		return nil, err
 	}
 	out := embedded{}
 	for _, rec := range records {
 		out[rec.ID()] = map[string]*record.Record{}
 	}
+	for _, e := range wanted {
+		if err := expandOne(r, e.target, e.field, e.as, records, out); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+// expansion is a relation that was asked for, and the name it is embedded under.
+type expansion struct {
+	field  *record.Field
+	as     string
+	target *record.Object
+}
+
+// expansions reads expand; nil when it is not there.
+func (a *API) expansions(r *http.Request, o *record.Object) ([]expansion, error) {
+	v := r.URL.Query()
+	if !v.Has("expand") {
+		return nil, nil
+	}
 	def, err := a.k.Definition(r.Context(), o.Def.Name)
 	if err != nil {
 		return nil, err
 	}
+	var out []expansion
 	for _, name := range strings.Split(v.Get("expand"), ",") {
 		f, as := relation(def, name)
 		if f == nil {
@@ -131,11 +154,29 @@ func (a *API) expand(r *http.Request, o *record.Object, records []*record.Record
 		if !ok {
 			return nil, badParameter("expand", "unknown_relation", "%q cannot be expanded.", name)
 		}
-		if err := expandOne(r, target, f, as, records, out); err != nil {
-			return nil, err
-		}
+		out = append(out, expansion{f, as, target})
 	}
 	return out, nil
+}
+
+// shaped refuses a shape that could not be answered before anything is saved: a
+// refusal after the save would read as if nothing had been done.
+func (a *API) shaped(o *record.Object, next rest.Handler) rest.Handler {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		if _, err := a.fields(r, o); err != nil {
+			return err
+		}
+		wanted, err := a.expansions(r, o)
+		if err != nil {
+			return err
+		}
+		for _, e := range wanted {
+			if _, _, err := auth.Require(r.Context(), e.target.Def.Name, auth.Read); err != nil {
+				return err
+			}
+		}
+		return next(w, r)
+	}
 }
 
 // relation finds the field behind a relation's name and the name it is embedded

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"mime"
 	"net/http"
 	"strings"
 	"unicode/utf8"
@@ -15,6 +14,7 @@ import (
 
 	"crm/internal/platform/errs"
 	"crm/internal/platform/id"
+	"crm/internal/platform/rest"
 )
 
 const (
@@ -35,8 +35,7 @@ type bulk struct {
 // decodeBulk reads the body with the strictness of all others (no duplicate keys, no unknown keys, no text after the
 // end) but limits of its own. Numbers stay json.Number.
 func decodeBulk(r *http.Request) (*bulk, error) {
-	ct, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
-	if ct != "application/json" {
+	if rest.MediaType(r.Header.Get("Content-Type")) != "application/json" {
 		return nil, errs.New(errs.Malformed, "unsupported_media_type", "Send the body as application/json.")
 	}
 	raw, err := io.ReadAll(http.MaxBytesReader(nil, r.Body, bulkBody))
