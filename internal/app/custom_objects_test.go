@@ -271,8 +271,10 @@ func TestTwoTenantsWithTheSameName(t *testing.T) {
 	t.Parallel()
 	o := newOwn(t)
 	other := &own{Tenant: o.env.Tenant(t, "beta"), env: o.env}
-	other.ok(t, "POST", "/custom_objects", 201, map[string]any{"label": "Project", "name": "project", "plural": "projects", "owned": false,
-		"fields": []any{map[string]any{"name": "code", "type": "integer"}}})
+	other.ok(t, "POST", "/custom_objects", 201, map[string]any{
+		"label": "Project", "name": "project", "plural": "projects", "owned": false,
+		"fields": []any{map[string]any{"name": "code", "type": "integer"}},
+	})
 	mine := o.project(t, map[string]any{"name": "Mine", "external_id": "1", "custom": map[string]any{"code": "X"}})
 	theirs := other.project(t, map[string]any{"name": "Theirs", "external_id": "1", "custom": map[string]any{"code": 7}})
 	if a := other.Call(t, "POST", "/projects", map[string]any{"name": "x", "custom": map[string]any{"budget": nil}}); a.Status != 422 {
@@ -355,7 +357,8 @@ func TestHostileObjectNames(t *testing.T) {
 		t.Errorf("half an object was made: %d", a.Status)
 	}
 	both := tn.Call(t, "POST", "/custom_objects/batch", map[string]any{"operations": []any{
-		map[string]any{"op": "create", "data": map[string]any{"label": "Ship"}}, map[string]any{"op": "create", "data": map[string]any{"label": "Port"}},
+		map[string]any{"op": "create", "data": map[string]any{"label": "Ship"}},
+		map[string]any{"op": "create", "data": map[string]any{"label": "Port"}},
 		map[string]any{"op": "create", "data": map[string]any{"label": "Ships", "name": "ships", "plural": "shipss"}},
 	}})
 	if at(both.JSON, "results", 0, "status") != 201.0 || at(both.JSON, "results", 1, "status") != 201.0 || at(both.JSON, "results", 2, "status") != 422.0 {

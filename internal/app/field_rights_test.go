@@ -232,8 +232,15 @@ func TestGrantsOnFieldsAreJudged(t *testing.T) {
 	g := openGuarded(t)
 	g.is(201, g.tn.Key, "POST", "/custom_fields", map[string]any{"object": "contact", "name": "salary", "type": "integer"})
 	for i, bad := range []map[string]any{
-		{"contact.nonsense:read": "none"}, {"nonsense.email:read": "none"}, {"contact.email:delete": "none"}, {"contact.email:read": "own"},
-		{"contact.id:read": "none"}, {"contact.owner_id:read": "none"}, {"contact.custom:read": "none"}, {"contact.custom.pay:read": "none"}, {"user.email:read": "none"},
+		{"contact.nonsense:read": "none"},
+		{"nonsense.email:read": "none"},
+		{"contact.email:delete": "none"},
+		{"contact.email:read": "own"},
+		{"contact.id:read": "none"},
+		{"contact.owner_id:read": "none"},
+		{"contact.custom:read": "none"},
+		{"contact.custom.pay:read": "none"},
+		{"user.email:read": "none"},
 	} {
 		if a := g.do(g.tn.Key, "POST", "/roles", map[string]any{"key": fmt.Sprint("r", i), "name": "R", "grants": bad}); a.Status != 422 || !strings.Contains(string(a.Raw), "bad_grant") {
 			t.Errorf("%v: %d %s", slices.Collect(maps.Keys(bad)), a.Status, a.Raw)

@@ -88,7 +88,8 @@ func makeOwn(t *testing.T, w *world) {
 		label string
 	}{{w.caller, "Parcel"}, {w.foreign, apptest.Canary}} {
 		a := side.tn.Call(t, "POST", "/custom_objects", map[string]any{"label": side.label, "name": "parcel", "plural": ownPlural, "description": side.label, "fields": []any{
-			map[string]any{"name": "note", "type": "text", "help": side.label}, map[string]any{"name": "inside", "type": "relation", "target": "parcel"},
+			map[string]any{"name": "note", "type": "text", "help": side.label},
+			map[string]any{"name": "inside", "type": "relation", "target": "parcel"},
 			map[string]any{"name": "contact", "type": "relation", "target": "contact"},
 		}})
 		if a.Status != 201 {

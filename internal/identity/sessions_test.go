@@ -122,7 +122,7 @@ func TestChangingThePasswordAsksForTheOldOne(t *testing.T) {
 	}
 	ctx = w.as(t, s)
 	for range 5 {
-		_, err = w.ChangePassword(ctx, wrong, "yet another choice", visit)
+		fieldCode(t, "guessing", second(w.ChangePassword(ctx, wrong, "yet another choice", visit)), "wrong")
 	}
 	if _, err = w.ChangePassword(ctx, "a better choice of words", "yet another choice", visit); errs.KindOf(err) != errs.Limited {
 		t.Errorf("guessing at an open screen: %v", err)

@@ -219,12 +219,12 @@ func (d *document) word(s *schema) string {
 	if len(r.Type) > 0 {
 		kind = r.Type[0]
 	}
-	switch {
-	case kind == "array":
+	switch kind {
+	case "array":
 		return "list of " + cmp.Or(d.word(r.Items), "anything")
-	case kind == "string":
+	case "string":
 		return cmp.Or(map[string]string{"uuid": "id", "date-time": "time", "binary": "file"}[r.Format], r.Format, "text")
-	case kind == "boolean":
+	case "boolean":
 		return "true | false"
 	}
 	return kind

@@ -94,8 +94,18 @@ func text(name, format string) string {
 		return v
 	}
 	for _, known := range []struct{ part, value string }{
-		{"email", "ada@example.com"}, {"phone", "+4930123456"}, {"currency", "EUR"}, {"amount", "1200.00"}, {"first_name", "Ada"}, {"last_name", "Lovelace"},
-		{"website", "https://example.com"}, {"url", "https://example.com"}, {"domain", "example.com"}, {"time_zone", "Europe/Berlin"}, {"language", "en"}, {"name", "Example"},
+		{"email", "ada@example.com"},
+		{"phone", "+4930123456"},
+		{"currency", "EUR"},
+		{"amount", "1200.00"},
+		{"first_name", "Ada"},
+		{"last_name", "Lovelace"},
+		{"website", "https://example.com"},
+		{"url", "https://example.com"},
+		{"domain", "example.com"},
+		{"time_zone", "Europe/Berlin"},
+		{"language", "en"},
+		{"name", "Example"},
 	} {
 		if strings.Contains(name, known.part) {
 			return known.value

@@ -117,7 +117,8 @@ func (p *Pages) partFields(r *http.Request, o *record.Object, f *record.CustomFi
 			n = &record.AutoNumber{}
 		}
 		return []ui.Field{
-			{Name: "prefix", Label: "Begins with", Value: n.Prefix, Placeholder: "P-", Max: 40}, {Name: "digits", Label: "Digits at least", Kind: ui.FieldNumber, Value: whole(n.Digits)},
+			{Name: "prefix", Label: "Begins with", Value: n.Prefix, Placeholder: "P-", Max: 40},
+			{Name: "digits", Label: "Digits at least", Kind: ui.FieldNumber, Value: whole(n.Digits)},
 			{Name: "start", Label: "First number", Kind: ui.FieldNumber, Value: whole(int(n.Start))},
 		}
 	}

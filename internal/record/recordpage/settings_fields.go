@@ -141,8 +141,12 @@ func rulesInWords(f *record.CustomField) string {
 		is   bool
 		word string
 	}{
-		{f.Required, "needed"}, {len(f.RequiredWhen) > 0, "needed sometimes"}, {f.Unique, "unique"}, {f.Indexed && !f.Unique, "indexed"},
-		{f.Min != "" || f.Max != "" || f.Pattern != "", "bounded"}, {f.Pending, "being computed"},
+		{f.Required, "needed"},
+		{len(f.RequiredWhen) > 0, "needed sometimes"},
+		{f.Unique, "unique"},
+		{f.Indexed && !f.Unique, "indexed"},
+		{f.Min != "" || f.Max != "" || f.Pattern != "", "bounded"},
+		{f.Pending, "being computed"},
 	} {
 		if rule.is {
 			out = append(out, rule.word)

@@ -49,7 +49,7 @@ func (s *Server) Run(t testing.TB) {
 	if err != nil {
 		t.Fatal("redis-server is needed for this test: apt-get install redis-server")
 	}
-	s.cmd = exec.Command(bin, "--port", "0", "--unixsocket", s.Socket, "--save", "", "--appendonly", "no", "--dir", filepath.Dir(s.Socket)) //nolint:noctx,gosec // ended by Kill
+	s.cmd = exec.Command(bin, "--port", "0", "--unixsocket", s.Socket, "--save", "", "--appendonly", "no", "--dir", filepath.Dir(s.Socket)) //nolint:gosec // ended by Kill
 	if err := s.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
