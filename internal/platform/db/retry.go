@@ -42,8 +42,8 @@ func Unsure(err error) bool {
 func Passing(err error) bool { return why(err) != "" }
 
 // why names the reason for which something may be begun again; "" is none. A
-// connection that could not be made is none either: the database is away, and
-// whoever asked should hear it.
+// connection that was refused is none either: the database is away, and whoever asked
+// should hear it.
 func why(err error) string {
 	if err == nil || Unsure(err) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		return ""
@@ -68,10 +68,11 @@ func why(err error) string {
 // back what was open on it, unless it was committing.
 func lost(err error) bool {
 	var connecting *pgconn.ConnectError
-	if errors.As(err, &connecting) {
-		return false
-	}
 	var pg *pgconn.PgError
+	if errors.As(err, &connecting) {
+		// The database was there, and this one connection was ended while it was made.
+		return errors.As(err, &pg) && pg.Code == "57P01" || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
+	}
 	if errors.As(err, &pg) {
 		return pg.SeverityUnlocalized == "FATAL" || pg.SeverityUnlocalized == "PANIC" || strings.HasPrefix(pg.Code, "08")
 	}
