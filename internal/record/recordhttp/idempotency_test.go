@@ -60,10 +60,9 @@ func TestAKeyIsForOneRequestOfOneCaller(t *testing.T) {
 	c.is(201, "POST", "/contacts", body, "Idempotency-Key", "r")
 }
 
-// TestAKeyWhoseRequestDiedIsFree holds the record's lock, so that the keyed request
-// waits inside its transaction, and ends the database session under it, which is
-// what a kill -9 of the process does to it.
-func TestAKeyWhoseRequestDiedIsFree(t *testing.T) {
+// TestAKeyedRequestOutlivesItsConnection holds the record's lock, so that the keyed
+// request waits inside its transaction, and ends the database session under it.
+func TestAKeyedRequestOutlivesItsConnection(t *testing.T) {
 	t.Parallel()
 	c := open(t)
 	one := "/contacts/" + c.contact("Ada")
@@ -86,15 +85,15 @@ func TestAKeyWhoseRequestDiedIsFree(t *testing.T) {
 	if _, err := c.env.SQL.App.Exec(t.Context(), `select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and usename = 'crm_app' and wait_event_type = 'Lock'`); err != nil {
 		t.Fatal(err)
 	}
-	if s := <-status; s != 503 {
-		t.Errorf("the interrupted request: %d", s)
-	}
 	if err := lock.Rollback(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	c.until("the dead session has let go of the key", `select not exists (select 1 from pg_locks where locktype = 'advisory' and database = (select oid from pg_database where datname = current_database()))`)
-	a := c.is(200, "PATCH", one, map[string]any{"title": "CEO"}, "Idempotency-Key", "k")
-	if a.JSON["title"] != "CEO" || a.JSON["version"] != 2.0 || a.Header.Get("Idempotency-Replayed") != "" {
+	// The product begins it again by itself, on another connection, and once.
+	if s := <-status; s != 200 {
+		t.Errorf("the interrupted request: %d", s)
+	}
+	a := c.is(200, "PATCH", one, map[string]any{"title": "CTO"}, "Idempotency-Key", "k")
+	if a.JSON["title"] != "CTO" || a.JSON["version"] != 2.0 || a.Header.Get("Idempotency-Replayed") != "true" {
 		t.Errorf("%s", a.Raw)
 	}
 }
